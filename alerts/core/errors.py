@@ -1,0 +1,90 @@
+"""Every error that News Alert raises on purpose.
+
+    AlertsError
+    ├── ConfigError (ValueError)         the config file is wrong: file, line, what, what was meant
+    ├── InputError (ValueError)          an argument, a CSV row, a query is wrong
+    │   ├── QueryError                   a channel's query: line, column
+    │   ├── ArticleError                 a file or an item that cannot become an article
+    │   └── AddressError                 an email address
+    ├── NotFoundError (LookupError)      no such channel, subscriber, delivery …
+    ├── StorageError
+    │   ├── DatabaseNewerError           made by a newer version; refuse
+    │   ├── DatabaseCorruptError         refuse, never re-create
+    │   └── DatabaseUnavailableError     locked, full, gone: try again (ConnectionError)
+    ├── FetchError                       a feed did not answer with a feed; ``permanent``
+    │   └── RefusedTargetError           the URL leads somewhere that we do not go
+    └── RelayError                       an SMTP server, not a recipient; ``permanent`` condemns it
+
+The message says what, which one, and what to do next.
+"""
+
+from __future__ import annotations
+
+
+class AlertsError(Exception):
+    """The base of all of ours; the CLI prints it and exits 1."""
+
+
+class ConfigError(AlertsError, ValueError):
+    """The configuration is wrong; the CLI exits 2."""
+
+
+class InputError(AlertsError, ValueError):
+    """What somebody gave us is wrong; the CLI exits 2 for an argument."""
+
+
+class QueryError(InputError):
+    """A channel's query is wrong, at ``line`` and ``column`` (from 1)."""
+
+    def __init__(self, message: str, *, line: int = 1, column: int = 1) -> None:
+        super().__init__(message)
+        self.line = line
+        self.column = column
+
+
+class ArticleError(InputError):
+    """A file or an item cannot become an article; the message is the reason shown to the operator."""
+
+
+class AddressError(InputError):
+    """An email address is not one."""
+
+
+class NotFoundError(AlertsError, LookupError):
+    """There is no such thing; the CLI exits 1."""
+
+
+class StorageError(AlertsError):
+    """The database said no."""
+
+
+class DatabaseNewerError(StorageError):
+    """The database was made by a newer version of News Alert."""
+
+
+class DatabaseCorruptError(StorageError):
+    """The file is not a sound database."""
+
+
+class DatabaseUnavailableError(StorageError, ConnectionError):
+    """The database cannot be reached or written now; the same call may work later."""
+
+
+class FetchError(AlertsError, ConnectionError):
+    """A feed could not be fetched or read; ``permanent`` when asking again is pointless."""
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+class RefusedTargetError(FetchError):
+    """The URL leads to an address that we do not connect to (private, loopback, link-local …)."""
+
+
+class RelayError(AlertsError, ConnectionError):
+    """A relay could not be used; ``permanent`` condemns it (535, TLS refused), nobody's delivery pays."""
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent

@@ -1,0 +1,310 @@
+"""The tables, as SQLAlchemy Core sees them; ``migrations/`` makes the same ones, and a test compares the two.
+
+Arrows of the flow are rows here, and the unique constraints are what makes a step harmless to repeat.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    false,
+    text,
+)
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata = MetaData(naming_convention=NAMING)
+
+
+class Utc(TypeDecorator[datetime]):
+    """An aware UTC time: TIMESTAMPTZ on PostgreSQL, sortable text on SQLite; refuses naive times."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn an aware time into what the database keeps."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a naive time came to the database: {value!r}")
+        value = value.astimezone(UTC)
+        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Turn what the database kept into an aware time in UTC."""
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+Key = BigInteger().with_variant(Integer, "sqlite")  # SQLite only auto-increments an INTEGER primary key
+
+facts = Table(  # one row a fact about this database: ledger_id, created_by …
+    "facts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+secrets = Table(  # signing keys for the links in mails; kept for ever, so that old links go on working (U5)
+    "secrets",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("secret", LargeBinary, nullable=False),
+    Column("created_at", Utc, nullable=False),
+)
+
+workers = Table(  # who holds claims; a silent worker's claims are taken back
+    "workers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("roles", Text, nullable=False, server_default=text("''")),
+    Column("version", Text, nullable=False),
+    Column("started_at", Utc, nullable=False),
+    Column("heartbeat_at", Utc, nullable=False),
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("location", Text, nullable=False, unique=True),
+    Column("origin", Text, nullable=False),  # config | cli: who declared it; config rows follow the file
+    Column("every_s", Integer, nullable=False),
+    Column("first_poll", Text, nullable=False),
+    Column("max_age_s", Integer),
+    Column("allow_private", Boolean, nullable=False, server_default=false()),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("failing_since_at", Utc),
+    Column("next_poll_at", Utc, nullable=False),
+    Column("polled_at", Utc),
+    Column("claim", Text),
+    Column("lease_until", Utc),
+    Column("etag", Text),
+    Column("last_modified", Text),
+    Column("body_hash", Text),
+    Column("created_at", Utc, nullable=False),
+    Index("ix_sources_next_poll_at", "next_poll_at"),
+)
+
+files = Table(  # what the folder source knows of each file, so that only changed ones are read
+    "files",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("source_id", Key, ForeignKey("sources.id", ondelete="CASCADE"), nullable=False),
+    Column("path", Text, nullable=False),  # relative to the folder, with "/"; undecodable bytes as \\xNN
+    Column("size", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("inode", BigInteger, nullable=False),
+    Column("reason", Text),  # why it is set aside; null when it was read
+    Column("wait_until_at", Utc),  # a future date: looked at again then
+    Column("looked_at", Utc, nullable=False),
+    UniqueConstraint("source_id", "path"),
+)
+
+articles = Table(
+    "articles",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("source_id", Key, ForeignKey("sources.id"), nullable=False),
+    Column("item_id", Text, nullable=False),
+    Column("url", Text),
+    Column("canonical_url", Text),
+    Column("title", Text, nullable=False),
+    Column("summary", JSON, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("author", Text),
+    Column("tags", JSON, nullable=False),
+    Column("tickers", JSON, nullable=False),
+    Column("language", Text),
+    Column("published_at", Utc),
+    Column("content_hash", Text, nullable=False),
+    Column("disposition", Text, nullable=False),
+    Column("first_seen_at", Utc, nullable=False),
+    Column("changed_at", Utc),
+    Column("matched_at", Utc),
+    Column("match_faults", Integer, nullable=False, server_default=text("0")),
+    Column("set_aside", Text),  # why matching or composing gave up on it
+    UniqueConstraint("source_id", "item_id"),
+    Index("ix_articles_source_id_content_hash", "source_id", "content_hash"),
+    Index("ix_articles_source_id_canonical_url", "source_id", "canonical_url"),
+    Index("ix_articles_first_seen_at", "first_seen_at"),
+    Index(
+        "ix_articles_unmatched",
+        "id",
+        sqlite_where=text("matched_at IS NULL"),
+        postgresql_where=text("matched_at IS NULL"),
+    ),
+)
+
+channels = Table(
+    "channels",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("slug", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("query", Text, nullable=False),
+    Column("origin", Text, nullable=False),  # config | cli
+    Column("state", Text, nullable=False),
+    Column("position", Integer, nullable=False, server_default=text("0")),
+    Column("created_at", Utc, nullable=False),
+    Column("changed_at", Utc, nullable=False),
+)
+
+matches = Table(
+    "matches",
+    metadata,
+    Column("article_id", Key, ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True),
+    Column("channel_id", Key, ForeignKey("channels.id"), primary_key=True),
+    Column("score", Integer, nullable=False),  # thousandths
+    Column("hits", JSON, nullable=False),
+    Column("matched_at", Utc, nullable=False),
+    Index("ix_matches_channel_id_article_id", "channel_id", "article_id"),
+)
+
+fan_outs = Table(  # an article that owes mails; the cursor moves up the subscribers' keys
+    "fan_outs",
+    metadata,
+    Column("article_id", Key, ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True),
+    Column("cursor", Key, nullable=False, server_default=text("0")),  # subscriber ids up to here are done
+    Column("created_at", Utc, nullable=False),
+    Column("finished_at", Utc),
+    Index(
+        "ix_fan_outs_unfinished",
+        "article_id",
+        sqlite_where=text("finished_at IS NULL"),
+        postgresql_where=text("finished_at IS NULL"),
+    ),
+)
+
+subscribers = Table(
+    "subscribers",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("email_key", Text, nullable=False, unique=True),  # folded: one person, one row
+    Column("domain", Text, nullable=False),  # A-label, lower case
+    Column("state", Text, nullable=False),
+    Column("name", Text),
+    Column("language", Text),
+    Column("time_zone", Text),
+    Column("created_at", Utc, nullable=False),
+    Column("confirmed_at", Utc),
+)
+
+suppressions = Table(  # by keyed hash, so that it outlives a forgotten subscriber without keeping the address
+    "suppressions",
+    metadata,
+    Column("email_hash", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text),
+    Column("created_at", Utc, nullable=False),
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("subscriber_id", Key, ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False),
+    Column("channel_id", Key, ForeignKey("channels.id"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("frequency", Text, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("activated_at", Utc),
+    Column("ended_at", Utc),
+    Column("end_reason", Text),
+    UniqueConstraint("subscriber_id", "channel_id"),
+    Index("ix_subscriptions_channel_id_state_subscriber_id", "channel_id", "state", "subscriber_id"),
+)
+
+confirmations = Table(
+    "confirmations",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("subscriber_id", Key, ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False),
+    Column("channel_ids", JSON, nullable=False),
+    Column("salt", LargeBinary, nullable=False),  # 16 random bytes; the token is made from it with a secret
+    Column("token_hash", Text, nullable=False, unique=True),
+    Column("created_at", Utc, nullable=False),
+    Column("expires_at", Utc, nullable=False),
+    Column("confirmed_at", Utc),
+    Index("ix_confirmations_subscriber_id", "subscriber_id"),
+)
+
+digest_runs = Table(
+    "digest_runs",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("frequency", Text, nullable=False),
+    Column("time_zone", Text, nullable=False),
+    Column("window_start_at", Utc, nullable=False),
+    Column("window_end_at", Utc, nullable=False),
+    Column("cursor", Key, nullable=False, server_default=text("0")),
+    Column("created_at", Utc, nullable=False),
+    Column("finished_at", Utc),
+    UniqueConstraint("frequency", "time_zone", "window_end_at"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("lane", Integer, nullable=False),
+    Column("subscriber_id", Key, nullable=False),  # no foreign key: a forgotten subscriber's outcomes stay, nameless
+    Column("article_id", Key),
+    Column("confirmation_id", Key),
+    Column("digest_run_id", Key),
+    Column("state", Text, nullable=False),
+    Column("due_at", Utc, nullable=False),
+    Column("dated_at", Utc, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("faults", Integer, nullable=False, server_default=text("0")),
+    Column("in_doubt", Boolean, nullable=False, server_default=false()),
+    Column("claim", Text),
+    Column("worker_id", Text),
+    Column("lease_until", Utc),
+    Column("reply", Text),
+    Column("relay", Text),
+    Column("finished_at", Utc),
+    UniqueConstraint("subscriber_id", "article_id"),
+    UniqueConstraint("confirmation_id"),
+    UniqueConstraint("digest_run_id", "subscriber_id"),
+    Index("ix_deliveries_state_lane_due_at_id", "state", "lane", "due_at", "id"),
+    Index("ix_deliveries_article_id_state", "article_id", "state"),
+    Index(
+        "ix_deliveries_claimed",
+        "worker_id",
+        "lease_until",
+        sqlite_where=text("state = 'claimed'"),
+        postgresql_where=text("state = 'claimed'"),
+    ),
+)
