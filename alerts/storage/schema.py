@@ -6,7 +6,6 @@ Arrows of the flow are rows here, and the unique constraints are what makes a st
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -52,7 +51,7 @@ class Utc(TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Turn what the database kept into an aware time in UTC."""
         if value is None:
             return None
@@ -126,7 +125,10 @@ files = Table(  # what the folder source knows of each file, so that only change
     Column("inode", BigInteger, nullable=False),
     Column("reason", Text),  # why it is set aside; null when it was read
     Column("wait_until_at", Utc),  # a future date: looked at again then
-    Column("looked_at", Utc, nullable=False),
+    Column("looked_at", Utc, nullable=False),  # when it was first seen with this size, mtime and inode
+    Column("read_at", Utc),  # null until it was read with this size, mtime and inode
+    Column("was_there", Boolean, nullable=False, server_default=false()),  # before the first poll, and never read yet
+    Column("item_id", Text),  # the article that a file without an id of its own is about; a renamed file keeps it
     UniqueConstraint("source_id", "path"),
 )
 

@@ -1,0 +1,168 @@
+"""The door to the database: opens it, brings it up to date, hands out transactions, and translates what goes wrong.
+
+It asks no questions itself; those are the functions of the other modules here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy import URL, Table, make_url, text
+from sqlalchemy.dialects import postgresql as postgresql_dialect
+from sqlalchemy.dialects import sqlite as sqlite_dialect
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from alerts.core.errors import StorageError
+from alerts.storage import migrations, postgresql, sqlite
+from alerts.storage.faults import corrupt, translate
+
+QUICK_CHECK_BYTES = 16 << 20  # below this a whole check at each open costs a few hundredths of a second
+
+DialectInsert = sqlite_dialect.Insert | postgresql_dialect.Insert
+
+
+def insert(tx: AsyncConnection, table: Table) -> DialectInsert:
+    """Return the dialect's own INSERT, which has ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
+    return sqlite_dialect.insert(table) if tx.dialect.name == "sqlite" else postgresql_dialect.insert(table)
+
+
+class Database:
+    """A ledger that is open and up to date; one serves all tasks of an event loop.
+
+    ``Database.open`` makes one. On SQLite writers queue, readers do not wait; on PostgreSQL neither does.
+    """
+
+    def __init__(self, *, where: str, writing: AsyncEngine, reading: AsyncEngine) -> None:
+        self.where = where  # its name in messages: a path, or a URL without its password
+        self._writing = writing
+        self._reading = reading
+
+    @classmethod
+    async def open(cls, url: str) -> Database:
+        """Open the database that ``url`` names, make it if there is none, and run the missing migrations.
+
+        Raises DatabaseNewerError and DatabaseCorruptError, the file untouched; DatabaseUnavailableError when it cannot
+        be reached or written; StorageError for a URL that we cannot use.
+        """
+        parsed = _parse(url)
+        if parsed.get_backend_name() == "sqlite":
+            return await _open_sqlite(sqlite.path_of(parsed))
+        return await _open_postgresql(parsed)
+
+    @property
+    def dialect(self) -> Literal["sqlite", "postgresql"]:
+        """Which of the two it is."""
+        return "sqlite" if self._writing.dialect.name == "sqlite" else "postgresql"
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """Give a transaction that may write; commit it at the end, or roll it back if anything was raised."""
+        with _Faults(self.where):
+            async with self._writing.begin() as tx:
+                yield tx
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Give one unchanging view of the database that cannot write."""
+        with _Faults(self.where):
+            async with self._reading.connect() as tx:
+                if self.dialect == "postgresql":
+                    await tx.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                async with tx.begin():
+                    yield tx
+
+    async def close(self) -> None:
+        """Let go of every connection; transactions must have ended."""
+        with _Faults(self.where):
+            await self._reading.dispose()
+            await self._writing.dispose()
+
+
+class _Faults:
+    """Raises our error in place of the driver's."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if not isinstance(error, Exception):
+            return
+        ours = translate(error, self.where)
+        if ours is not None:
+            raise ours from error
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+    except (ArgumentError, SQLAlchemyError, ValueError) as error:
+        raise StorageError(
+            "the database URL cannot be read: write sqlite:///FILE or postgresql://USER@HOST/NAME"
+        ) from error
+    if backend == "postgres":
+        return parsed.set(drivername="postgresql")
+    if backend not in {"sqlite", "postgresql"}:
+        raise StorageError(f"a database of the kind {backend!r} is not known: write sqlite:///… or postgresql://…")
+    return parsed
+
+
+async def _open_sqlite(path: Path) -> Database:
+    await sqlite.make_if_missing(path, _fill)
+    size = sqlite.judge_file(path)
+    db = _sqlite_database(path)
+    async with _closed_on_error(db):
+        if size < QUICK_CHECK_BYTES:
+            await refuse_damage(db)
+        await _bring_up_to_date(db)
+    return db
+
+
+async def _fill(path: Path) -> None:
+    db = _sqlite_database(path)
+    async with _closed_on_error(db):
+        await _bring_up_to_date(db)
+    await db.close()
+
+
+def _sqlite_database(path: Path) -> Database:
+    return Database(where=str(path), writing=sqlite.writing_engine(path), reading=sqlite.reading_engine(path))
+
+
+async def _open_postgresql(url: URL) -> Database:
+    engine = postgresql.engine_for(url)
+    db = Database(where=url.render_as_string(hide_password=True), writing=engine, reading=engine)
+    async with _closed_on_error(db):
+        await _bring_up_to_date(db)
+    return db
+
+
+async def _bring_up_to_date(db: Database) -> None:
+    async with db.reading() as tx:
+        if await tx.run_sync(migrations.is_current, db.where):
+            return
+    async with db.transaction() as tx:
+        await tx.run_sync(migrations.upgrade, db.where)
+
+
+async def refuse_damage(db: Database) -> None:
+    """Read every page of an SQLite file and raise DatabaseCorruptError at the first that is not sound."""
+    async with db.reading() as tx:
+        verdict = await tx.scalar(text("PRAGMA quick_check(1)"))
+    if verdict != "ok":
+        raise corrupt(db.where, str(verdict).replace("\n", " "))
+
+
+@asynccontextmanager
+async def _closed_on_error(db: Database) -> AsyncIterator[None]:
+    try:
+        yield
+    except BaseException:
+        await db.close()
+        raise

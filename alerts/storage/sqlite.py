@@ -1,0 +1,149 @@
+"""SQLite as a ledger: how its file is made, judged and opened. No queries of ours."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from alerts.core.errors import DatabaseUnavailableError, StorageError
+from alerts.storage.faults import corrupt
+
+MAGIC = b"SQLite format 3\x00"
+BUSY_TIMEOUT_S = 10
+OLDEST = (3, 35, 0)  # the first with RETURNING
+READERS = 8
+
+
+def path_of(url: URL) -> Path:
+    """Return the file that the URL names, links followed; refuse a ledger that would vanish with the process."""
+    if sqlite3.sqlite_version_info < OLDEST:
+        raise StorageError(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed; use a newer Python")
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        raise StorageError("the ledger needs a file: write `database: sqlite:///var/alerts.db`")
+    return Path(url.database).resolve()
+
+
+def judge_file(path: Path) -> int:
+    """Refuse what cannot be a database before SQLite touches it, so that it stays exactly as it is; return its size."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(MAGIC))
+            size = os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise unavailable(path, error) from error
+    if not start:
+        raise corrupt(str(path), "the file is empty")
+    if start != MAGIC:
+        raise corrupt(str(path), "it is not an SQLite file")
+    return size
+
+
+async def make_if_missing(path: Path, fill: Callable[[Path], Awaitable[None]]) -> None:
+    """Make a new database whole, or not at all: ``fill`` a file beside it, then give that its name.
+
+    Two processes may do this at once: one wins, and its file is the ledger. So an empty file under the
+    final name is never ours, and is refused like any other damage.
+    """
+    if path.exists():  # noqa: ASYNC240 - a local file, once, at start
+        return
+    new = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        try:
+            await fill(new)
+            _name(new, path)
+        finally:
+            new.unlink(missing_ok=True)
+    except OSError as error:
+        if isinstance(error, StorageError):
+            raise
+        raise unavailable(path, error) from error
+
+
+def _name(new: Path, path: Path) -> None:
+    try:
+        os.link(new, path)
+    except FileExistsError:
+        return  # another process was first
+    except OSError:  # a file system without hard links
+        if not path.exists():
+            new.replace(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name survive a power cut, where the system can."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)
+
+
+def unavailable(path: Path, error: OSError) -> DatabaseUnavailableError:
+    """Return our error for what the file system said."""
+    return DatabaseUnavailableError(f"{path} cannot be used as the database: {error.strerror or error}")
+
+
+def writing_engine(path: Path) -> AsyncEngine:
+    """Return an engine of one connection: writers queue here in turn, not in SQLite's busy handler by luck."""
+    engine = _engine(path, pool_size=1)
+    event.listen(engine.sync_engine, "connect", _prepare)
+    event.listen(engine.sync_engine, "begin", _begin_immediate)
+    return engine
+
+
+def reading_engine(path: Path) -> AsyncEngine:
+    """Return an engine whose connections cannot write and read beside the writer."""
+    engine = _engine(path, pool_size=READERS)
+    event.listen(engine.sync_engine, "connect", _prepare)
+    event.listen(engine.sync_engine, "connect", _forbid_writing)
+    event.listen(engine.sync_engine, "begin", _begin_deferred)
+    return engine
+
+
+def _engine(path: Path, *, pool_size: int) -> AsyncEngine:
+    return create_async_engine(
+        URL.create("sqlite+aiosqlite", database=str(path)),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=30,
+        connect_args={"timeout": BUSY_TIMEOUT_S},
+    )
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    """Set what SQLite forgets between connections; FULL, or a power cut loses rows that were committed."""
+    connection.isolation_level = None  # we say BEGIN ourselves
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.execute(f"PRAGMA journal_size_limit={64 << 20}")
+    cursor.close()
+
+
+def _forbid_writing(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA query_only=ON")
+    cursor.close()
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_deferred(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")

@@ -1,0 +1,66 @@
+"""What every test may ask for: databases of both kinds, and the hour at which it is always noon."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from postgresql_server import PostgresqlServer, PostgresqlUnavailableError
+
+from alerts.storage.engine import Database
+
+
+@pytest.fixture
+def now() -> datetime:
+    """Give a Monday noon in winter."""
+    return datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresqlServer]:
+    """Give a PostgreSQL server of this test process's own."""
+    try:
+        server = PostgresqlServer.start()
+    except PostgresqlUnavailableError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"no PostgreSQL for the tests: {error}", pytrace=False)
+        pytest.skip(f"no PostgreSQL for the tests: {error}")
+    with server:
+        yield server
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: PostgresqlServer) -> Iterator[str]:
+    """Give the URL of an empty PostgreSQL database."""
+    with postgresql_server.database() as url:
+        yield url
+
+
+@pytest.fixture
+async def sqlite_db(tmp_path: Path) -> AsyncIterator[Database]:
+    """Give a fresh SQLite ledger."""
+    db = await Database.open(f"sqlite:///{tmp_path / 'alerts.db'}")
+    yield db
+    await db.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    """Give a fresh ledger, once of each kind."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'alerts.db'}"
+    else:
+        url = request.getfixturevalue("postgresql_ledger_url")
+    db = await Database.open(url)
+    yield db
+    await db.close()
+
+
+@pytest.fixture
+def postgresql_ledger_url(postgresql_server: PostgresqlServer) -> Iterator[str]:
+    """Give the URL of a PostgreSQL database that has the tables already, copied from one made once."""
+    with postgresql_server.ledger() as url:
+        yield url

