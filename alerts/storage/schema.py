@@ -87,6 +87,15 @@ workers = Table(  # who holds claims; a silent worker's claims are taken back
     Column("heartbeat_at", Utc, nullable=False),
 )
 
+relays = Table(  # how each relay does, as the process that sends sees it; for `alerts status`
+    "relays",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("changed_at", Utc, nullable=False),
+)
+
 sources = Table(
     "sources",
     metadata,
@@ -165,6 +174,7 @@ articles = Table(
         sqlite_where=text("matched_at IS NULL"),
         postgresql_where=text("matched_at IS NULL"),
     ),
+    sqlite_autoincrement=True,
 )
 
 channels = Table(
@@ -210,6 +220,7 @@ fan_outs = Table(  # an article that owes mails; the cursor moves up the subscri
 subscribers = Table(
     "subscribers",
     metadata,
+    # A key is never given out again: it stands in links and Message-IDs that outlive the row.
     Column("id", Key, primary_key=True),
     Column("email", Text, nullable=False),
     Column("email_key", Text, nullable=False, unique=True),  # folded: one person, one row
@@ -220,6 +231,7 @@ subscribers = Table(
     Column("time_zone", Text),
     Column("created_at", Utc, nullable=False),
     Column("confirmed_at", Utc),
+    sqlite_autoincrement=True,
 )
 
 suppressions = Table(  # by keyed hash, so that it outlives a forgotten subscriber without keeping the address
@@ -245,6 +257,7 @@ subscriptions = Table(
     Column("end_reason", Text),
     UniqueConstraint("subscriber_id", "channel_id"),
     Index("ix_subscriptions_channel_id_state_subscriber_id", "channel_id", "state", "subscriber_id"),
+    sqlite_autoincrement=True,
 )
 
 confirmations = Table(
@@ -259,6 +272,7 @@ confirmations = Table(
     Column("expires_at", Utc, nullable=False),
     Column("confirmed_at", Utc),
     Index("ix_confirmations_subscriber_id", "subscriber_id"),
+    sqlite_autoincrement=True,
 )
 
 digest_runs = Table(
@@ -309,4 +323,5 @@ deliveries = Table(
         sqlite_where=text("state = 'claimed'"),
         postgresql_where=text("state = 'claimed'"),
     ),
+    sqlite_autoincrement=True,
 )

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, inspect, text
 from alerts.core.errors import DatabaseNewerError, StorageError
 from alerts.storage.facts import make_facts
 from alerts.storage.schema import metadata
+from alerts.storage.secrets import make_first_secret
 
 FOLDER = Path(__file__).parent
 VERSION_TABLE = "alembic_version"
@@ -43,6 +44,7 @@ def upgrade(connection: Connection, where: str) -> None:
     if not is_current(connection, where):
         _run_missing_steps(connection)
         make_facts(connection)
+        make_first_secret(connection)
 
 
 def _revision(connection: Connection, where: str) -> str | None:

@@ -20,6 +20,14 @@ TIME = sa.DateTime(timezone=True)
 def upgrade() -> None:
     """Make the tables."""
     op.create_table(
+        "relays",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text()),
+        sa.Column("changed_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_relays"),
+    )
+    op.create_table(
         "channels",
         sa.Column("id", KEY, nullable=False),
         sa.Column("slug", sa.Text(), nullable=False),
@@ -58,6 +66,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("confirmation_id", name="uq_deliveries_confirmation_id"),
         sa.UniqueConstraint("digest_run_id", "subscriber_id", name="uq_deliveries_digest_run_id_subscriber_id"),
         sa.UniqueConstraint("subscriber_id", "article_id", name="uq_deliveries_subscriber_id_article_id"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_deliveries_article_id_state", "deliveries", ["article_id", "state"])
     op.create_index(
@@ -138,6 +147,7 @@ def upgrade() -> None:
         sa.Column("confirmed_at", TIME),
         sa.PrimaryKeyConstraint("id", name="pk_subscribers"),
         sa.UniqueConstraint("email_key", name="uq_subscribers_email_key"),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "suppressions",
@@ -183,6 +193,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["source_id"], ["sources.id"], name="fk_articles_source_id"),
         sa.PrimaryKeyConstraint("id", name="pk_articles"),
         sa.UniqueConstraint("source_id", "item_id", name="uq_articles_source_id_item_id"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_articles_first_seen_at", "articles", ["first_seen_at"])
     op.create_index("ix_articles_source_id_canonical_url", "articles", ["source_id", "canonical_url"])
@@ -209,6 +220,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name="pk_confirmations"),
         sa.UniqueConstraint("token_hash", name="uq_confirmations_token_hash"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_confirmations_subscriber_id", "confirmations", ["subscriber_id"])
     op.create_table(
@@ -222,6 +234,9 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text()),
         sa.Column("wait_until_at", TIME),
         sa.Column("looked_at", TIME, nullable=False),
+        sa.Column("read_at", TIME),
+        sa.Column("was_there", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("item_id", sa.Text()),
         sa.ForeignKeyConstraint(["source_id"], ["sources.id"], name="fk_files_source_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_files"),
         sa.UniqueConstraint("source_id", "path", name="uq_files_source_id_path"),
@@ -243,6 +258,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name="pk_subscriptions"),
         sa.UniqueConstraint("subscriber_id", "channel_id", name="uq_subscriptions_subscriber_id_channel_id"),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         "ix_subscriptions_channel_id_state_subscriber_id", "subscriptions", ["channel_id", "state", "subscriber_id"]

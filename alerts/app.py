@@ -1,0 +1,116 @@
+"""The composition root: the only place that builds real things out of a config and hands them down."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+from alerts.config import Config
+from alerts.core.messages import SiteIdentity, Templates
+from alerts.core.tokens import Secrets
+from alerts.mail.connection import Endpoint
+from alerts.mail.relays import Relay
+from alerts.mail.templates import load_templates
+from alerts.metrics import Metrics
+from alerts.services.channels import sync_channels
+from alerts.services.compose import Composer
+from alerts.services.sources import sync_sources
+from alerts.storage.engine import Database
+from alerts.storage.facts import ledger_id
+from alerts.storage.secrets import load_secrets
+
+
+def utc_now() -> datetime:
+    """Read the clock: the one place that does."""
+    return datetime.now(UTC)
+
+
+class App:
+    """The opened product: a config, a ledger that agrees with it, and what both make possible."""
+
+    def __init__(self, config: Config, db: Database, templates: Templates, secrets: Secrets, ledger: str) -> None:
+        self.config = config
+        self.db = db
+        self.templates = templates
+        self.secrets = secrets
+        self.ledger_id = ledger
+        self.metrics = Metrics()
+        self.clock = utc_now
+
+    @classmethod
+    async def open(cls, config: Config) -> App:
+        """Open the ledger that the config names and make its sources and channels those of the config."""
+        templates = load_templates(config.templates)
+        db = await Database.open(config.database)
+        try:
+            async with db.transaction() as tx:
+                secrets, ledger = await load_secrets(tx), await ledger_id(tx)
+            app = cls(config, db, templates, secrets, ledger)
+            await app.apply(config, templates)
+        except BaseException:
+            await db.close()
+            raise
+        return app
+
+    async def apply(self, config: Config, templates: Templates | None = None) -> None:
+        """Take over a config: sources and channels become rows; all or nothing."""
+        templates = templates or load_templates(config.templates)
+        now = self.clock()
+        await sync_channels(self.db, config.channels, now=now)
+        await sync_sources(self.db, config.sources, now=now)
+        self.config, self.templates = config, templates
+
+    @property
+    def site(self) -> SiteIdentity:
+        """The publisher as mails show it."""
+        site = self.config.site
+        return SiteIdentity(
+            name=site.name,
+            url=site.url.rstrip("/"),
+            sender=self.config.mail.sender,
+            postal_address=site.postal_address,
+            language=site.language,
+            time_zone=site.time_zone,
+        )
+
+    def composer(self) -> Composer:
+        """Build what makes messages for this site."""
+        return Composer(templates=self.templates, site=self.site, secrets=self.secrets, ledger_id=self.ledger_id)
+
+    def relays(self) -> list[Relay]:
+        """Build the relays of the config, none connected yet."""
+        built = []
+        for one in self.config.mail.relays:
+            endpoint = Endpoint(
+                host=one.host,
+                port=one.port,
+                tls=one.tls,
+                implicit_tls=one.scheme == "smtps",
+                username=one.username,
+                password=one.password.get_secret_value() if one.password else None,
+                helo=self.config.mail.sender.rpartition("@")[2],
+            )
+            built.append(
+                Relay(
+                    name=one.url,
+                    endpoint=endpoint,
+                    clock=self.clock,
+                    connections=one.connections,
+                    weight=one.weight,
+                    messages_per_connection=one.messages_per_connection,
+                )
+            )
+        return built
+
+    async def close(self) -> None:
+        """Let go of the ledger."""
+        await self.db.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

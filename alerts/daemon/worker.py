@@ -1,0 +1,115 @@
+"""This process as the ledger knows it: a worker with a heartbeat. Who falls silent loses its claims."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import structlog
+
+from alerts import __version__
+from alerts.core.errors import StorageError
+from alerts.services.maintain import SILENCE
+from alerts.storage import deliveries, workers
+from alerts.storage.engine import Database
+
+_log = structlog.get_logger(__name__)
+
+BEAT = timedelta(seconds=2)
+_MARGIN = timedelta(seconds=3)  # stop sending so long before others may take the claims over
+
+
+def node_name() -> str:
+    """Name this machine so that a process id means something beside it: host, boot, and namespace of process ids."""
+    parts = [socket.gethostname()]
+    try:
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:8])
+        parts.append(str(os.stat("/proc/self/ns/pid").st_ino))  # noqa: PTH116 - the link's target, not the link
+    except OSError:
+        parts.append("?")  # not Linux: nobody can tell from outside whether a process lives
+    return "/".join(parts)
+
+
+def is_gone(node: str, pid: int) -> bool:
+    """Say whether a worker's process surely no longer runs: only for this machine, where that can be seen."""
+    if node != node_name() or node.endswith("?"):
+        return False
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[:1] == ["Z"]  # dead, and its parent has not looked yet
+
+
+class Worker:
+    """One process's standing in the ledger."""
+
+    def __init__(self, db: Database, clock: Callable[[], datetime]) -> None:
+        self._db = db
+        self._clock = clock
+        self._valid_until = 0.0
+        self.id = ""
+
+    def holds(self) -> bool:
+        """Whether claims of this worker are surely still its own (monotonic time: a changed clock means nothing)."""
+        return time.monotonic() < self._valid_until
+
+    async def join(self) -> None:
+        """Enter the ledger under a new name, and take over from processes that surely died here."""
+        now = self._clock()
+        began = time.monotonic()
+        self.id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        async with self._db.transaction() as tx:
+            for other in await workers.living(tx):
+                if is_gone(other.node, other.pid):
+                    await workers.leave(tx, other.id)
+            await workers.register(
+                tx,
+                workers.Worker(
+                    id=self.id,
+                    node=node_name(),
+                    pid=os.getpid(),
+                    version=__version__,
+                    started_at=now,
+                    heartbeat_at=now,
+                ),
+            )
+        self._extend(began)
+
+    async def beat(self) -> None:
+        """Say that this worker lives; join anew where it was given up."""
+        began = time.monotonic()
+        async with self._db.transaction() as tx:
+            known = await workers.beat(tx, self.id, now=self._clock())
+        if known:
+            self._extend(began)
+            return
+        _log.warning("worker_was_given_up", worker=self.id)
+        await self.join()
+
+    async def keep_beating(self) -> None:
+        """Beat until cancelled; a database that is away is waited for."""
+        while True:
+            await asyncio.sleep(BEAT.total_seconds())
+            try:
+                await self.beat()
+            except StorageError as error:
+                _log.warning("heartbeat_failed", worker=self.id, reason=str(error))
+
+    async def leave(self) -> None:
+        """Leave in good order: give everything back."""
+        async with self._db.transaction() as tx:
+            await deliveries.give_back(tx, worker_id=self.id)
+            await workers.leave(tx, self.id)
+        self._valid_until = 0.0
+
+    def _extend(self, began: float) -> None:
+        self._valid_until = began + (SILENCE - _MARGIN).total_seconds()

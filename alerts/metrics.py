@@ -1,0 +1,49 @@
+"""Counters for `/metrics`: one named function per event. No global registry; the app makes one and hands it down."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+
+class Metrics:
+    """What happened since this process started."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._polls = Counter("alerts_polls", "Polls of sources", ["outcome"], registry=self.registry)
+        self._articles = Counter("alerts_articles", "Articles stored as new", registry=self.registry)
+        self._matches = Counter("alerts_matches", "Articles that answered a channel", registry=self.registry)
+        self._owed = Counter("alerts_deliveries_created", "Deliveries created", registry=self.registry)
+        self._deliveries = Counter("alerts_deliveries", "Tries to deliver", ["outcome"], registry=self.registry)
+        self._rescued = Counter("alerts_claims_rescued", "Claims taken back", registry=self.registry)
+        self._tick = Gauge("alerts_last_tick_seconds", "When the clock last ticked (Unix time)", registry=self.registry)
+
+    def polled(self, *, worked: bool, new: int) -> None:
+        """Count a poll and what it brought."""
+        self._polls.labels("ok" if worked else "failed").inc()
+        self._articles.inc(new)
+
+    def matched(self, matches: int) -> None:
+        """Count matches."""
+        self._matches.inc(matches)
+
+    def fanned_out(self, created: int) -> None:
+        """Count deliveries that came to be owed."""
+        self._owed.inc(created)
+
+    def delivered(self, *, sent: int, deferred: int, failed: int, cancelled: int) -> None:
+        """Count what a run of delivering did."""
+        for outcome, count in (("sent", sent), ("deferred", deferred), ("failed", failed), ("cancelled", cancelled)):
+            self._deliveries.labels(outcome).inc(count)
+
+    def rescued(self, claims: int) -> None:
+        """Count claims taken back from dead workers."""
+        self._rescued.inc(claims)
+
+    def ticked(self, at: float) -> None:
+        """Remember when the clock last ticked."""
+        self._tick.set(at)
+
+    def render(self) -> bytes:
+        """Give the counters in the Prometheus text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,93 @@
+"""The queue of one process: an asyncio worker pool a step. Nothing is stored; the due rows are the store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+from alerts.queue.port import Handler, Job, Step
+
+_log = structlog.get_logger(__name__)
+
+#: How many jobs of a step run at once. Polls wait for other people's servers; the rest is one writer's work.
+WORKERS: Mapping[Step, int] = {Step.POLL: 16}
+
+
+class LocalQueue:
+    """A ``WorkQueue`` in this process. A job asked for while it waits is one job; while it runs, it runs once more."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Step, dict[Job, None]] = {step: {} for step in Step}  # an ordered set a step
+        self._running: set[Job] = set()
+        self._again: set[Job] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._handlers: Mapping[Step, Handler] = {}
+        self._stopping = False
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    async def enqueue(self, job: Job) -> None:
+        """Ask for a job: at once if a worker is free."""
+        self._add(job)
+
+    async def start(self, handlers: Mapping[Step, Handler]) -> None:
+        """Begin to hand out jobs."""
+        self._handlers = handlers
+        for step in Step:
+            self._fill(step)
+
+    async def idle(self) -> None:
+        """Wait until nothing is queued and nothing runs."""
+        await self._quiet.wait()
+
+    async def stop(self, *, grace_s: float) -> None:
+        """Take no more jobs, wait for those that run, at most ``grace_s`` seconds, then cancel them."""
+        self._stopping = True
+        for waiting in self._waiting.values():
+            waiting.clear()
+        self._again.clear()
+        tasks = set(self._tasks)
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=grace_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    def _add(self, job: Job) -> None:
+        if self._stopping:
+            return
+        if job in self._running:
+            self._again.add(job)
+            return
+        self._waiting[job.step][job] = None
+        self._quiet.clear()
+        self._fill(job.step)
+
+    def _fill(self, step: Step) -> None:
+        """Start as many waiting jobs as the step has workers."""
+        if step not in self._handlers:
+            return
+        running = sum(job.step is step for job in self._running)
+        while self._waiting[step] and running < WORKERS.get(step, 1):
+            job = next(iter(self._waiting[step]))
+            del self._waiting[step][job]
+            self._running.add(job)
+            running += 1
+            task = asyncio.create_task(self._run(job), name=f"{job.step}:{job.key}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, job: Job) -> None:
+        try:
+            await self._handlers[job.step](job)
+        except Exception:  # a job that fails must not take the others along; the next tick tries again
+            _log.exception("job_failed", step=job.step.value, key=job.key)
+        finally:
+            self._running.discard(job)
+            if job in self._again:
+                self._again.discard(job)
+                self._add(job)
+            self._fill(job.step)
+            if not self._running and not any(self._waiting.values()):
+                self._quiet.set()

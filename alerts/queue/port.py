@@ -1,0 +1,47 @@
+"""The port: what the daemon asks of a work queue."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class Step(StrEnum):
+    """The steps of the flow that a worker can be asked to do."""
+
+    POLL = "poll"  # key: a source
+    MATCH = "match"
+    FAN_OUT = "fan_out"  # key: an article
+    DELIVER = "deliver"
+    MAINTAIN = "maintain"
+    DIGEST = "digest"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A step to do, on a row or on whatever is due."""
+
+    step: Step
+    key: int | None = None
+
+
+#: Does a job; what it raises is logged and counted, and the next tick tries again.
+Handler = Callable[[Job], Awaitable[None]]
+
+
+class WorkQueue(Protocol):
+    """Hands each job to a handler, at least once, each (step, key) to one handler at a time."""
+
+    async def enqueue(self, job: Job) -> None:
+        """Ask for a job; asking again while it waits changes nothing."""
+
+    async def start(self, handlers: Mapping[Step, Handler]) -> None:
+        """Begin to hand out jobs."""
+
+    async def idle(self) -> None:
+        """Wait until nothing is queued and nothing runs."""
+
+    async def stop(self, *, grace_s: float) -> None:
+        """Take no more jobs, wait for those that run, at most ``grace_s`` seconds, then cancel them."""

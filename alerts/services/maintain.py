@@ -1,0 +1,51 @@
+"""Maintain: bury silent workers and take their claims back; end what came too late."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from alerts.core.deliveries import LIFETIMES
+from alerts.storage import deliveries, workers
+from alerts.storage.engine import Database
+
+SILENCE = timedelta(seconds=8)  # a worker not heard of for so long is dead, or must stop: see services.deliver
+_BATCH = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maintained:
+    """What one round mended."""
+
+    buried: int
+    rescued: int
+    expired: int
+
+
+async def rescue(db: Database, *, now: datetime) -> tuple[int, int]:
+    """Bury workers that fell silent and return their claims to pending; return (buried, rescued)."""
+    async with db.transaction() as tx:
+        buried = await workers.bury(tx, silent_since=now - SILENCE)
+        alive = {worker.id for worker in await workers.living(tx)}
+        orphaned = await deliveries.claim_holders(tx) - alive
+        rescued = await deliveries.rescue(tx, dead=sorted(orphaned), now=now)
+    return len(buried), rescued
+
+
+async def expire(db: Database, *, now: datetime) -> int:
+    """End the deliveries that outlived their use; return how many."""
+    total = 0
+    for kind, lifetime in LIFETIMES.items():
+        more = True
+        while more:
+            async with db.transaction() as tx:
+                ended = await deliveries.expire(tx, kind=kind, dated_before=now - lifetime, now=now, limit=_BATCH)
+            total += ended
+            more = ended == _BATCH
+    return total
+
+
+async def maintain(db: Database, *, now: datetime) -> Maintained:
+    """Do one round of all of it."""
+    buried, rescued = await rescue(db, now=now)
+    return Maintained(buried=buried, rescued=rescued, expired=await expire(db, now=now))

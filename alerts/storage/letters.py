@@ -1,0 +1,122 @@
+"""What a claimed delivery needs to become a message: the address, the article, the channels still wanted."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import and_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from alerts.core.model import Article, Channel, Delivery, DeliveryKind, SubscriberState, SubscriptionState
+from alerts.storage.articles import articles_by_ids
+from alerts.storage.channels import channels_by_ids
+from alerts.storage.schema import articles, confirmations, deliveries, matches, subscribers, subscriptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A claimed delivery with all that its message is made from.
+
+    ``channels`` are those the mail may name: for an alert, the matching channels that this person still subscribes
+    to and did when the article was matched; empty means that nobody wants the mail any more.
+    """
+
+    delivery: Delivery
+    recipient: str | None  # None: the subscriber was forgotten
+    state: SubscriberState | None
+    language: str | None
+    article: Article | None = None
+    channels: tuple[Channel, ...] = ()
+    confirmation_salt: bytes | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether this mail may still be sent."""
+        if self.recipient is None:
+            return False
+        match self.delivery.kind:
+            case DeliveryKind.ALERT:
+                return self.state is not SubscriberState.SUPPRESSED and self.article is not None and bool(self.channels)
+            case DeliveryKind.CONFIRMATION:
+                return self.confirmation_salt is not None
+            case DeliveryKind.TEST:
+                return True
+            case DeliveryKind.DIGEST:
+                return self.state is not SubscriberState.SUPPRESSED
+
+
+async def load_letters(tx: AsyncConnection, claimed: Sequence[Delivery]) -> list[Letter]:
+    """Load what the claimed deliveries need, with a fixed number of queries however many they are."""
+    people = await _people(tx, {one.subscriber_id for one in claimed})
+    stories = {it.id: it for it in await articles_by_ids(tx, _present(one.article_id for one in claimed))}
+    alerted = await _alert_channels(tx, [one.id for one in claimed if one.article_id is not None])
+    asked = await _confirmations(tx, _present(one.confirmation_id for one in claimed))
+    named = set().union(*alerted.values(), *(ids for _, ids in asked.values())) if alerted or asked else set()
+    channels = {it.id: it for it in await channels_by_ids(tx, sorted(named))}
+    letters = []
+    for one in claimed:
+        email, state, language = people.get(one.subscriber_id, (None, None, None))
+        salt, confirming = asked.get(one.confirmation_id or 0, (None, []))
+        ids = confirming if one.kind is DeliveryKind.CONFIRMATION else alerted.get(one.id, [])
+        letters.append(
+            Letter(
+                delivery=one,
+                recipient=email,
+                state=SubscriberState(state) if state else None,
+                language=language,
+                article=stories.get(one.article_id or 0),
+                channels=tuple(channels[it] for it in ids if it in channels),
+                confirmation_salt=salt,
+            )
+        )
+    return letters
+
+
+def _present(ids: Iterable[int | None]) -> list[int]:
+    return sorted({it for it in ids if it is not None})
+
+
+async def _people(tx: AsyncConnection, ids: set[int]) -> dict[int, tuple[str, str, str | None]]:
+    columns = subscribers.c
+    statement = select(columns.id, columns.email, columns.state, columns.language).where(columns.id.in_(ids))
+    return {key: (email, state, language) for key, email, state, language in (await tx.execute(statement)).tuples()}
+
+
+async def _alert_channels(tx: AsyncConnection, delivery_ids: list[int]) -> dict[int, list[int]]:
+    """Find the channels that each alert names, in the order of the match's score, then of the channel."""
+    if not delivery_ids:
+        return {}
+    statement = (
+        select(deliveries.c.id, matches.c.channel_id)
+        .join(articles, articles.c.id == deliveries.c.article_id)
+        .join(matches, matches.c.article_id == articles.c.id)
+        .join(
+            subscriptions,
+            and_(
+                subscriptions.c.subscriber_id == deliveries.c.subscriber_id,
+                subscriptions.c.channel_id == matches.c.channel_id,
+            ),
+        )
+        .where(
+            deliveries.c.id.in_(delivery_ids),
+            subscriptions.c.state == SubscriptionState.ACTIVE,
+            subscriptions.c.activated_at <= articles.c.matched_at,
+        )
+        .order_by(deliveries.c.id, matches.c.score.desc(), matches.c.channel_id)
+    )
+    found: defaultdict[int, list[int]] = defaultdict(list)
+    for delivery_id, channel_id in (await tx.execute(statement)).tuples():
+        found[delivery_id].append(channel_id)
+    return found
+
+
+async def _confirmations(tx: AsyncConnection, ids: list[int]) -> dict[int, tuple[bytes, list[int]]]:
+    """Find the open confirmations: what is confirmed already needs no mail."""
+    if not ids:
+        return {}
+    statement = select(confirmations.c.id, confirmations.c.salt, confirmations.c.channel_ids).where(
+        confirmations.c.id.in_(ids), confirmations.c.confirmed_at.is_(None)
+    )
+    return {key: (salt, channel_ids) for key, salt, channel_ids in (await tx.execute(statement)).tuples()}

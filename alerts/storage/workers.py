@@ -1,0 +1,70 @@
+"""Workers: who may hold claims, and since when they have been silent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from alerts.storage.schema import workers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """One process that does steps."""
+
+    id: str
+    node: str
+    pid: int
+    version: str
+    started_at: datetime
+    heartbeat_at: datetime
+
+
+async def register(tx: AsyncConnection, worker: Worker) -> None:
+    """Write a worker's row; from now on it may hold claims."""
+    await tx.execute(
+        workers.insert().values(
+            id=worker.id,
+            node=worker.node,
+            pid=worker.pid,
+            version=worker.version,
+            started_at=worker.started_at,
+            heartbeat_at=worker.heartbeat_at,
+        )
+    )
+
+
+async def beat(tx: AsyncConnection, worker_id: str, *, now: datetime) -> bool:
+    """Say that a worker lives; False when it was already buried, and must not go on under this name."""
+    statement = update(workers).where(workers.c.id == worker_id).values(heartbeat_at=now)
+    return (await tx.execute(statement)).rowcount == 1
+
+
+async def living(tx: AsyncConnection) -> list[Worker]:
+    """List the workers, the oldest first."""
+    rows = (await tx.execute(select(workers).order_by(workers.c.started_at))).all()
+    return [
+        Worker(
+            id=row.id,
+            node=row.node,
+            pid=row.pid,
+            version=row.version,
+            started_at=row.started_at,
+            heartbeat_at=row.heartbeat_at,
+        )
+        for row in rows
+    ]
+
+
+async def bury(tx: AsyncConnection, *, silent_since: datetime) -> list[str]:
+    """Remove the workers not heard of since then; return their names."""
+    statement = delete(workers).where(workers.c.heartbeat_at < silent_since).returning(workers.c.id)
+    return list((await tx.scalars(statement)).all())
+
+
+async def leave(tx: AsyncConnection, worker_id: str) -> None:
+    """Remove a worker that stops in good order."""
+    await tx.execute(delete(workers).where(workers.c.id == worker_id))
