@@ -83,7 +83,7 @@ class Secrets:
 
     @property
     def oldest(self) -> tuple[int, bytes]:
-        """Name the secret that stays the same over every rotation: what is looked up by a keyed hash needs one."""
+        """Name the secret that stays the same over every rotation: what is looked up by its hash needs one."""
         return self.secrets[0]
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
@@ -109,16 +109,14 @@ def read(token: str, purpose: Purpose, secrets: Secrets) -> TokenClaims | None:
     return claims if good and known else None
 
 
-def confirmation_token(secret: bytes, confirmation_id: int, salt: bytes) -> str:
-    """Make the token of 32 characters that confirms one request; only its ``hash_token`` is stored beside the salt."""
-    octets = hmac.digest(_derive(secret, b"confirmation"), _SALTED.pack(confirmation_id, salt), "sha256")[:24]
+def confirmation_token(secrets: Secrets, confirmation_id: int, salt: bytes) -> str:
+    """Make the token of 32 characters that confirms one request; only its ``hash_token`` is stored beside the salt.
+
+    The oldest secret makes it, so that a mail written after a rotation bears the token that was hashed before.
+    """
+    key = _derive(secrets.oldest[1], b"confirmation")
+    octets = hmac.digest(key, _SALTED.pack(confirmation_id, salt), "sha256")[:24]
     return b2a_base64(octets, newline=False).translate(_URL_SAFE).decode("ascii")
-
-
-def recover_confirmation_token(secrets: Secrets, confirmation_id: int, salt: bytes, token_hash: str) -> str | None:
-    """Make a confirmation's token again, for its mail, with whichever secret it was made with; None if with none."""
-    made = (confirmation_token(secret, confirmation_id, salt) for _, secret in reversed(secrets.secrets))
-    return next((token for token in made if hmac.compare_digest(hash_token(token), token_hash)), None)
 
 
 def hash_token(token: str) -> str:
