@@ -137,7 +137,6 @@ files = Table(  # what the folder source knows of each file, so that only change
     Column("looked_at", Utc, nullable=False),  # when it was first seen with this size, mtime and inode
     Column("read_at", Utc),  # null until it was read with this size, mtime and inode
     Column("was_there", Boolean, nullable=False, server_default=false()),  # before the first poll, and never read yet
-    Column("item_id", Text),  # the article that a file without an id of its own is about; a renamed file keeps it
     UniqueConstraint("source_id", "path"),
 )
 

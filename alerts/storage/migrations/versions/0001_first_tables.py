@@ -236,7 +236,6 @@ def upgrade() -> None:
         sa.Column("looked_at", TIME, nullable=False),
         sa.Column("read_at", TIME),
         sa.Column("was_there", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.Column("item_id", sa.Text()),
         sa.ForeignKeyConstraint(["source_id"], ["sources.id"], name="fk_files_source_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name="pk_files"),
         sa.UniqueConstraint("source_id", "path", name="uq_files_source_id_path"),
