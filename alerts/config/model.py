@@ -1,0 +1,107 @@
+"""The configuration as values: frozen, whole, every path absolute. How it is read is not here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from alerts.core.model import FirstPoll, SourceKind
+
+
+class Tls(StrEnum):
+    """Whether a relay must speak TLS."""
+
+    REQUIRED = "required"  # TLS with a certificate that is checked, or no mail
+    OPPORTUNISTIC = "opportunistic"  # TLS where the relay offers it
+    NONE = "none"  # never
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Who publishes, as readers see it."""
+
+    name: str
+    url: str  # no slash at the end
+    language: str
+    time_zone: str
+    postal_address: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listen:
+    """An address to listen on."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Web(Listen):
+    """Where the site listens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relay:
+    """An SMTP server that we hand messages to."""
+
+    url: str  # as configured; holds no password
+    scheme: str  # smtp | smtps | catcher
+    host: str
+    port: int
+    username: str | None
+    password: SecretStr | None
+    tls: Tls
+    connections: int
+    rate: float | None  # messages a second
+    weight: int
+    messages_per_connection: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """How mail leaves."""
+
+    sender: str
+    relays: tuple[Relay, ...]
+    catcher: Listen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceConfig:
+    """A source that the file declares."""
+
+    kind: SourceKind
+    location: str  # a URL, or the folder's absolute path
+    name: str
+    every: timedelta
+    first_poll: FirstPoll
+    max_age: timedelta | None
+    allow_private: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelConfig:
+    """A channel that the file declares."""
+
+    slug: str
+    name: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole configuration."""
+
+    site: Site
+    database: str = field(repr=False)  # may hold a password
+    web: Web
+    mail: Mail
+    sources: tuple[SourceConfig, ...]
+    channels: tuple[ChannelConfig, ...]
+    templates: Path | None  # mail templates here go before ours
+    path: Path
+    folder: Path  # of the config file; relative paths start here

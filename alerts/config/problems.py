@@ -1,0 +1,54 @@
+"""Every mistake of a configuration, gathered, so that all are told at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from alerts.core.errors import ConfigError
+
+MOST_SHOWN = 50
+
+
+class Problems:
+    """A list of mistakes, each with its place."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[str, str]] = []
+
+    def note(self, place: str, what: str) -> None:
+        """Remember a mistake, once."""
+        if (place, what) not in self._found[-100:]:
+            self._found.append((place, what))
+
+    def refuse(self) -> None:
+        """Raise ConfigError with every mistake, in the order of the file; do nothing when there is none."""
+        if not self._found:
+            return
+        lines = [f"{place}: {what}" for place, what in sorted(self._found, key=lambda found: _order(found[0]))]
+        more = [f"… and {len(lines) - MOST_SHOWN} more"] if len(lines) > MOST_SHOWN else []
+        raise ConfigError("\n".join(lines[:MOST_SHOWN] + more))
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+
+def meant(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that ``word`` most looks like, if any does."""
+    by_folded = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(word.casefold()[:100], by_folded, n=1, cutoff=0.6)
+    return by_folded[close[0]] if close else None
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean …?`` or, where nothing is close, the words that there are when they are few."""
+    names = list(known)
+    close = meant(word, names)
+    if close is not None:
+        return f"; did you mean {close!r}?"
+    return f"; known here: {', '.join(names)}" if 0 < len(names) <= 20 else ""  # noqa: PLR2004 - a line's worth
+
+
+def _order(place: str) -> tuple[str, int]:
+    name, _, line = place.rpartition(":")
+    return (name, int(line)) if name and line.isdigit() else (place, 0)

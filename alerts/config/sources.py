@@ -1,0 +1,82 @@
+"""Reads the lists ``sources`` and ``channels``: what we poll, and what it is matched against."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from alerts.config import options
+from alerts.config.keys import Reader
+from alerts.config.model import ChannelConfig, SourceConfig
+from alerts.core.model import SourceKind
+
+
+def read_sources(reader: Reader, folder: Path) -> tuple[SourceConfig, ...]:
+    """Read ``sources``; without the key, the folder ``seeds``."""
+    if "sources" not in reader:
+        return (_folder_source(Reader.of({"folder": "seeds"}), folder),)
+    items = reader.each("sources")
+    sources = [_read_source(item, folder) for item in items]
+    for item, source in zip(items, sources, strict=True):
+        if source is not None:
+            others = [other for other in sources if other is not None]
+            item.refuse_repeated(source.location, source.kind.value, (other.location for other in others))
+            item.refuse_repeated(source.name, "name", (other.name for other in others))
+    return tuple(source for source in sources if source is not None)
+
+
+def _read_source(reader: Reader, folder: Path) -> SourceConfig | None:
+    kinds = [kind for kind in SourceKind if kind.value in reader]
+    if kinds == [SourceKind.FOLDER]:
+        return _folder_source(reader, folder)
+    if kinds == [SourceKind.FEED]:
+        return _feed_source(reader)
+    reader.refuse_unknown(options.SOURCE_KEYS)
+    reader.problems.note(reader.place, f"{reader.path!r} must have 'folder' or 'feed', and not both")
+    return None
+
+
+def _folder_source(reader: Reader, folder: Path) -> SourceConfig:
+    written = reader.take(options.FOLDER) or ""
+    taken = reader.take_all((options.EVERY_FOLDER, options.FIRST_POLL, options.MAX_AGE_FOLDER))
+    name = reader.take(options.SOURCE_NAME)
+    reader.refuse_unknown(["folder", "name", *taken])
+    place = Path(os.path.normpath(folder / written.replace("\0", "?")))
+    return SourceConfig(
+        kind=SourceKind.FOLDER,
+        location=str(place),
+        name=name or place.name or str(place),
+        allow_private=False,
+        **taken,
+    )
+
+
+def _feed_source(reader: Reader) -> SourceConfig:
+    url = reader.take(options.FEED) or ""
+    taken = reader.take_all((options.EVERY_FEED, options.FIRST_POLL, options.MAX_AGE_FEED, options.ALLOW_PRIVATE))
+    name = reader.take(options.SOURCE_NAME)
+    reader.refuse_unknown(["feed", "name", *taken])
+    return SourceConfig(kind=SourceKind.FEED, location=url, name=name or _name_of(url), **taken)
+
+
+def _name_of(url: str) -> str:
+    """Return a feed's usual name: its URL without the scheme, short enough to type."""
+    parts = urlsplit(url)
+    return f"{parts.netloc.removeprefix('www.')}{parts.path.rstrip('/')}{'?' if parts.query else ''}{parts.query}"[:200]
+
+
+def read_channels(reader: Reader) -> tuple[ChannelConfig, ...]:
+    """Read ``channels``."""
+    items = reader.each("channels")
+    channels = [_read_channel(item) for item in items]
+    slugs = [channel.slug for channel in channels]
+    for item, channel in zip(items, channels, strict=True):
+        item.refuse_repeated(channel.slug, "slug", slugs)
+    return tuple(channels)
+
+
+def _read_channel(reader: Reader) -> ChannelConfig:
+    taken = reader.take_all(options.CHANNEL)
+    reader.refuse_unknown(taken)
+    return ChannelConfig(slug=taken["slug"] or "", name=taken["name"] or "", query=taken["query"] or "")
