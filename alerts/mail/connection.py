@@ -75,6 +75,9 @@ class Connection:
             await client.connect()
             await _greet(client)
             await _log_in(client, endpoint)
+        except RelayError:  # ours already, and an OSError too
+            client.close()
+            raise
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             client.close()
             raise _relay_error(endpoint, error) from error

@@ -1,0 +1,64 @@
+"""`alerts status`: the queue, the last polls, the relays, the lag."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from alerts import __version__
+from alerts.app import App
+from alerts.cli.context import run_async
+from alerts.cli.output import JsonOption, print_json, say
+from alerts.services.status import Status, read_status
+
+
+def status(ctx: typer.Context, *, json: JsonOption = False) -> None:
+    """Show what waits, what was sent, and what needs a hand."""
+
+    async def ask(app: App) -> Status:
+        return await read_status(app.db, now=app.clock(), configured=[relay.name for relay in app.relays()])
+
+    found = run_async(ctx, ask)
+    if json:
+        print_json(_as_dict(found))
+    else:
+        _print(found)
+
+
+def _as_dict(found: Status) -> dict[str, Any]:
+    return {
+        "version": __version__,
+        "deliveries": {state.value: count for state, count in found.deliveries.items()},
+        "lag_s": found.lag_s,
+        "unmatched_articles": found.unmatched,
+        "sources": [
+            {
+                "name": one.name,
+                "kind": one.kind,
+                "state": one.state,
+                "reason": one.reason,
+                "polled_at": one.polled_at,
+                "next_poll_at": one.next_poll_at,
+                "set_aside": [{"path": path, "reason": reason} for path, reason in one.set_aside],
+            }
+            for one in found.sources
+        ],
+        "relays": [{"url": one.url, "state": one.state, "reason": one.reason} for one in found.relays],
+        "workers": [
+            {"id": one.id, "node": one.node, "pid": one.pid, "heartbeat_at": one.heartbeat_at} for one in found.workers
+        ],
+    }
+
+
+def _print(found: Status) -> None:
+    say(f"News Alert {__version__}: " + (f"{len(found.workers)} running" if found.workers else "not running"))
+    say("deliveries: " + ", ".join(f"{count} {state.value}" for state, count in found.deliveries.items()))
+    say(f"lag: {found.lag_s:.0f} s" if found.lag_s else "lag: none, nothing is due")
+    for source in found.sources:
+        polled = f"polled {source.polled_at:%Y-%m-%d %H:%M:%S} UTC" if source.polled_at else "not polled yet"
+        say(f"source {source.name}: {source.state}, {polled}" + (f" ({source.reason})" if source.reason else ""))
+        for path, reason in source.set_aside:
+            say(f"  set aside: {path}: {reason}")
+    for relay in found.relays:
+        say(f"relay {relay.url}: {relay.state}" + (f" ({relay.reason})" if relay.reason else ""))

@@ -1,0 +1,29 @@
+"""The clock: APScheduler ticks, and a tick only asks. What is due, and who does it, stands in the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+#: A late tick is still a tick (the default would drop it silently), and ten late ones are one.
+_DEFAULTS = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+
+
+class Clock:
+    """Calls each tick every so many seconds for as long as it runs."""
+
+    def __init__(self) -> None:
+        self._scheduler = AsyncIOScheduler(job_defaults=_DEFAULTS, timezone="UTC")
+
+    def every(self, seconds: float, tick: Callable[[], Awaitable[None]]) -> None:
+        """Call ``tick`` every ``seconds``; it must return quickly."""
+        self._scheduler.add_job(tick, "interval", seconds=seconds)
+
+    def start(self) -> None:
+        """Begin to tick."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Tick no more."""
+        self._scheduler.shutdown(wait=False)

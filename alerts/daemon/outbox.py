@@ -1,0 +1,82 @@
+"""Delivering, wired: the relays of the config, this worker's lease, a composer; one run at a time."""
+
+from __future__ import annotations
+
+import random
+import secrets
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from alerts.app import App
+from alerts.core.deliveries import Result
+from alerts.core.model import Envelope
+from alerts.daemon.worker import Worker
+from alerts.mail.relays import Relay, carry_all
+from alerts.services.deliver import Delivered, Means, deliver
+from alerts.storage import deliveries
+from alerts.storage.relays import RelayRow, keep_states
+
+
+class Outbox:
+    """What sends this process's share of the deliveries."""
+
+    def __init__(self, app: App, worker: Worker, *, stopping: Callable[[], bool]) -> None:
+        self._app = app
+        self._worker = worker
+        self._stopping = stopping
+        self._told: list[tuple[str, str, str | None]] = []
+        self.rebuild()
+
+    def rebuild(self) -> None:
+        """Take relays, templates and site from the app anew; call it between runs."""
+        self.relays: list[Relay] = self._app.relays()
+        self._compose = self._app.composer()
+
+    def usable(self) -> bool:
+        """Whether any relay can be tried now."""
+        return any(relay.available() for relay in self.relays)
+
+    async def something_due(self) -> bool:
+        """Whether a delivery waits that could be sent now; costs one look at an index."""
+        async with self._app.db.reading() as tx:
+            due_at = await deliveries.next_due_at(tx)
+        return due_at is not None and due_at <= self._app.clock()
+
+    async def send_due(self) -> Delivered:
+        """Send what is due, tell the ledger how the relays do, count."""
+        means = Means(
+            carry=partial(_carry, self.relays),
+            compose=self._compose,
+            clock=self._app.clock,
+            jitter=random.random,
+            new_claim=partial(secrets.token_hex, 8),
+            holds=self._worker.holds,
+            stopping=self._stopping,
+        )
+        done = await deliver(self._app.db, means, worker_id=self._worker.id)
+        self._app.metrics.delivered(
+            sent=done.sent, deferred=done.deferred, failed=done.failed, cancelled=done.cancelled
+        )
+        await self._tell()
+        return done
+
+    async def _tell(self) -> None:
+        """Write the relays' states where `alerts status` finds them, when they changed."""
+        states = [(relay.name, relay.health.state.value, relay.health.reason) for relay in self.relays]
+        if states == self._told:
+            return
+        now = self._app.clock()
+        rows = [RelayRow(name=name, state=state, reason=reason, changed_at=now) for name, state, reason in states]
+        async with self._app.db.transaction() as tx:
+            await keep_states(tx, rows)
+        self._told = states
+
+
+async def _carry(
+    relays: list[Relay],
+    take: Callable[[], Awaitable[Envelope | None]],
+    report: Callable[[Envelope, Result, str], Awaitable[None]],
+    *,
+    wanted: int,
+) -> None:
+    await carry_all(relays, take, report, wanted=wanted)

@@ -1,0 +1,36 @@
+"""Deliveries for the operator: look at them, try them again, owe a test mail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from alerts.core.model import Delivery, DeliveryState
+from alerts.storage import deliveries, subscribers
+from alerts.storage.engine import Database
+
+
+async def list_with_addresses(
+    db: Database, *, state: DeliveryState | None, limit: int
+) -> list[tuple[Delivery, str | None]]:
+    """List the newest deliveries with the addresses they go to (None: forgotten)."""
+    async with db.reading() as tx:
+        found = await deliveries.list_deliveries(tx, state=state, limit=limit)
+        addresses = await subscribers.addresses_of(tx, sorted({one.subscriber_id for one in found}))
+    return [(one, addresses.get(one.subscriber_id)) for one in found]
+
+
+async def show(db: Database, delivery_id: int) -> tuple[Delivery, str | None] | None:
+    """Find one delivery and its address."""
+    async with db.reading() as tx:
+        found = await deliveries.delivery_by_id(tx, delivery_id)
+        if found is None:
+            return None
+        addresses = await subscribers.addresses_of(tx, [found.subscriber_id])
+    return found, addresses.get(found.subscriber_id)
+
+
+async def retry(db: Database, *, ids: Sequence[int] | None, now: datetime) -> int:
+    """Make failed deliveries due again; return how many."""
+    async with db.transaction() as tx:
+        return await deliveries.retry(tx, ids=ids, now=now)

@@ -1,0 +1,243 @@
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from scripted_smtp import DROP, STALL, ScriptedSmtp, Session
+
+from alerts.core.deliveries import Dropped, InDoubt, Reply, Result, Stage, Untried
+from alerts.core.errors import RelayError
+from alerts.core.model import Envelope
+from alerts.mail.connection import Connection, Endpoint, Timeouts
+from alerts.mail.relays import Relay, RelayState, carry_all
+
+QUICK = Timeouts(connect_s=0.4, command_s=0.3, body_s=0.3, quit_s=0.2)
+BODY = b"Subject: hello\r\n\r\n.a line with a dot\r\n.\r\n..\r\nFrom here\r\n"
+
+
+def letter(number: int, *, recipient: str | None = None, smtputf8: bool = False, message: bytes = BODY) -> Envelope:
+    return Envelope(
+        delivery_id=number,
+        claim="c",
+        sender="alerts@daily.example",
+        recipient=recipient or f"reader{number}@example.org",
+        message=message,
+        smtputf8=smtputf8,
+    )
+
+
+class Hand:
+    """Gives envelopes out and keeps what came of them."""
+
+    def __init__(self, envelopes: Sequence[Envelope]) -> None:
+        self.waiting = deque(envelopes)
+        self.results: list[tuple[int, Result, str]] = []
+
+    async def take(self) -> Envelope | None:
+        return self.waiting.popleft() if self.waiting else None
+
+    async def report(self, envelope: Envelope, result: Result, relay: str) -> None:
+        self.results.append((envelope.delivery_id, result, relay))
+
+    def result(self, number: int) -> Result:
+        return next(result for delivery_id, result, _ in self.results if delivery_id == number)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def relay_to(port: int, *, clock: Clock | None = None, connections: int = 1, messages: int = 100) -> Relay:
+    return Relay(
+        name=f"smtp://127.0.0.1:{port}",
+        endpoint=Endpoint(host="127.0.0.1", port=port, tls="none"),
+        clock=clock or Clock(),
+        connections=connections,
+        messages_per_connection=messages,
+        timeouts=QUICK,
+    )
+
+
+def at(phase: str, reply: bytes, *, session: int | None = None) -> "ScriptedSmtp":
+    def script(now: str, which: Session) -> bytes | None:
+        return reply if now == phase and session in {None, which.number} else None
+
+    return ScriptedSmtp(script)
+
+
+async def test_a_message_arrives_as_it_was_made_dots_included() -> None:
+    async with ScriptedSmtp() as server:
+        hand = Hand([letter(1)])
+        await carry_all([relay_to(server.port)], hand.take, hand.report, wanted=1)
+        assert [one.data for one in server.accepted] == [BODY]
+        assert hand.result(1) == Reply(code=250, text="2.0.0 queued", stage=Stage.BODY)
+
+
+@pytest.mark.parametrize(
+    ("phase", "stage"), [("mail", Stage.MAIL), ("rcpt", Stage.RCPT), ("data", Stage.DATA), ("dot", Stage.BODY)]
+)
+@pytest.mark.parametrize("reply", [b"450 4.2.1 later\r\n", b"550-5.1.1 no\r\n550 5.1.1 such user\r\n"])
+async def test_a_refusal_is_told_with_its_stage_and_the_next_mail_goes_on(
+    phase: str, stage: Stage, reply: bytes
+) -> None:
+    def script(now: str, session: Session) -> bytes | None:
+        mine = session.recipient == "reader1@example.org" or (phase == "mail" and len(session.commands) == 2)
+        return reply if now == phase and mine else None
+
+    async with ScriptedSmtp(script) as server:
+        hand = Hand([letter(1), letter(2)])
+        await carry_all([relay_to(server.port)], hand.take, hand.report, wanted=2)
+        refused = hand.result(1)
+        assert isinstance(refused, Reply)
+        assert (refused.code, refused.stage) == (int(reply[:3]), stage)
+        assert [one.recipient for one in server.accepted] == ["reader2@example.org"]
+        assert len(server.sessions) == 1
+
+
+@pytest.mark.parametrize("how", [DROP, STALL, b"what?\r\n", b"777 seven\r\n", b"25", b"\xff\xfe\r\n", b"250" * 20_000])
+async def test_before_the_dot_a_broken_connection_means_not_taken(how: bytes) -> None:
+    async with at("rcpt", how, session=0) as server:
+        hand = Hand([letter(1), letter(2)])
+        await carry_all([relay_to(server.port)], hand.take, hand.report, wanted=2)
+        assert isinstance(hand.result(1), Dropped)
+        assert [one.recipient for one in server.accepted] == ["reader2@example.org"]
+
+
+@pytest.mark.parametrize("how", [DROP, STALL, b"what?\r\n", b"354 again\r\n"])
+async def test_after_the_dot_a_broken_connection_means_in_doubt(how: bytes) -> None:
+    async with at("dot", how, session=0) as server:
+        hand = Hand([letter(1), letter(2)])
+        await carry_all([relay_to(server.port)], hand.take, hand.report, wanted=2)
+        assert isinstance(hand.result(1), InDoubt)
+        assert isinstance(hand.result(2), Reply)
+
+
+async def test_a_drop_in_the_middle_of_a_large_body_is_in_doubt_at_worst() -> None:
+    async with at("body", DROP, session=0) as server:
+        hand = Hand([letter(1, message=b"Subject: x\r\n\r\n" + b"y" * 70 * 1000 + b"\r\n")])
+        await carry_all([relay_to(server.port)], hand.take, hand.report, wanted=1)
+        assert isinstance(hand.result(1), InDoubt)
+        assert server.accepted == []
+
+
+@pytest.mark.parametrize("how", [DROP, b"421 4.3.2 enough\r\n"])
+async def test_a_server_that_closes_after_some_messages_costs_no_attempt(how: bytes) -> None:
+    def script(phase: str, session: Session) -> bytes | None:
+        return how if phase == "mail" and session.mails == 2 else None
+
+    async with ScriptedSmtp(script) as server:
+        envelopes = [letter(number) for number in range(5)]
+        hand = Hand(envelopes)
+        relay = relay_to(server.port)
+        await carry_all([relay], hand.take, hand.report, wanted=5)
+        untried = [number for number, result, _ in hand.results if isinstance(result, Untried)]
+        taken = [number for number, result, _ in hand.results if isinstance(result, Reply) and result.code == 250]
+        assert (len(untried), len(taken)) == (1, 4)
+        assert relay.health.state is RelayState.OK
+
+
+async def test_a_connection_is_replaced_after_its_share_of_messages() -> None:
+    async with ScriptedSmtp() as server:
+        hand = Hand([letter(number) for number in range(5)])
+        await carry_all([relay_to(server.port, messages=2)], hand.take, hand.report, wanted=5)
+        assert [session.mails for session in server.sessions] == [2, 2, 1]
+
+
+async def test_never_more_connections_than_configured_nor_than_messages() -> None:
+    async with ScriptedSmtp() as server:
+        hand = Hand([letter(number) for number in range(40)])
+        await carry_all([relay_to(server.port, connections=4)], hand.take, hand.report, wanted=40)
+        assert (server.most_open, len(server.accepted)) == (4, 40)
+    async with ScriptedSmtp() as server:
+        hand = Hand([letter(1)])
+        await carry_all([relay_to(server.port, connections=4)], hand.take, hand.report, wanted=1)
+        assert len(server.sessions) == 1
+
+
+async def test_a_relay_that_is_down_rests_and_takes_nothing_more() -> None:
+    async with ScriptedSmtp() as server:
+        port = server.port
+    clock = Clock()
+    relay = relay_to(port, clock=clock)
+    hand = Hand([letter(1), letter(2)])
+    await carry_all([relay], hand.take, hand.report, wanted=2)
+    assert isinstance(hand.result(1), Untried)
+    assert (len(hand.waiting), relay.available(), relay.health.state) == (1, False, RelayState.FAILING)
+    clock.now += timedelta(seconds=2)
+    assert relay.available()
+
+
+async def test_a_refused_login_condemns_the_relay_and_no_recipient() -> None:
+    def script(phase: str, _session: Session) -> bytes | None:
+        return b"535 5.7.8 bad password\r\n" if phase == "auth" else None
+
+    async with ScriptedSmtp(script, extensions=["AUTH PLAIN"]) as server:
+        relay = relay_to(server.port)
+        relay.endpoint = Endpoint(host="127.0.0.1", port=server.port, tls="none", username="bob", password="wrong")
+        hand = Hand([letter(1)])
+        await carry_all([relay], hand.take, hand.report, wanted=1)
+        assert isinstance(hand.result(1), Untried)
+        assert relay.health.state is RelayState.CONDEMNED
+        assert "wrong" not in str(relay.health.reason)
+
+
+async def test_the_other_relay_goes_on_when_one_is_down() -> None:
+    async with ScriptedSmtp() as server:
+        async with ScriptedSmtp() as gone:
+            port = gone.port
+        hand = Hand([letter(number) for number in range(10)])
+        await carry_all([relay_to(port), relay_to(server.port)], hand.take, hand.report, wanted=10)
+        assert len(server.accepted) == 9
+        assert sum(isinstance(result, Untried) for _, result, _ in hand.results) == 1
+
+
+async def test_a_password_is_not_sent_in_the_clear_unless_asked_for() -> None:
+    async with ScriptedSmtp(extensions=["AUTH PLAIN"]) as server:
+        endpoint = Endpoint(host="127.0.0.1", port=server.port, tls="opportunistic", username="bob", password="secret")
+        with pytest.raises(RelayError, match="password was not sent") as refused:
+            await Connection.open(endpoint, QUICK)
+        assert refused.value.permanent
+        assert not any("AUTH" in command for command in server.sessions[0].commands)
+
+
+async def test_required_tls_is_not_given_up_when_the_server_has_none() -> None:
+    async with ScriptedSmtp() as server:
+        with pytest.raises(RelayError, match="TLS failed") as refused:
+            await Connection.open(Endpoint(host="127.0.0.1", port=server.port, tls="required"), QUICK)
+        assert refused.value.permanent
+
+
+@pytest.mark.parametrize("phase", ["banner", "ehlo"])
+@pytest.mark.parametrize("how", [DROP, STALL, b"garbage\r\n", b"554 5.3.2 go away\r\n", b"421 4.3.2 busy\r\n"])
+async def test_whatever_goes_wrong_before_the_first_mail_is_the_relays_fault(phase: str, how: bytes) -> None:
+    def script(now: str, _session: Session) -> bytes | None:
+        return how if now in {phase, "helo" if phase == "ehlo" else phase} else None
+
+    async with ScriptedSmtp(script) as server:
+        with pytest.raises(RelayError):
+            await Connection.open(Endpoint(host="127.0.0.1", port=server.port, tls="none"), QUICK)
+
+
+async def test_a_utf8_address_fails_alone_where_the_server_cannot_take_it() -> None:
+    async with ScriptedSmtp(extensions=["SIZE 1000"]) as server:
+        hand = Hand(
+            [letter(1, recipient="δοκιμή@example.org", smtputf8=True), letter(2), letter(3, message=BODY * 100)]
+        )
+        await carry_all([relay_to(server.port)], hand.take, hand.report, wanted=3)
+        refused, too_big = hand.result(1), hand.result(3)
+        assert isinstance(refused, Reply)
+        assert refused.code == 553
+        assert isinstance(too_big, Reply)
+        assert too_big.code == 554
+        assert [one.recipient for one in server.accepted] == ["reader2@example.org"]
+
+
+async def test_a_failed_quit_is_no_failure() -> None:
+    async with at("quit", DROP) as server:
+        hand = Hand([letter(1)])
+        await carry_all([relay_to(server.port)], hand.take, hand.report, wanted=1)
+        assert len(server.accepted) == 1

@@ -1,0 +1,152 @@
+"""A real SMTP server on loopback that does as it is told in every phase: answers, stalls, drops, talks nonsense."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+DROP = b"\0drop"
+STALL = b"\0stall"
+EHLO = ("PIPELINING", "SIZE 10000000", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
+
+
+@dataclass(slots=True)
+class Session:
+    """One connection as the server sees it."""
+
+    number: int
+    mails: int = 0
+    sender: str = ""
+    recipient: str = ""
+    commands: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A mail for which the server said 250, or heard the final dot."""
+
+    sender: str
+    recipient: str
+    data: bytes
+    acknowledged: bool
+
+    def header(self, name: str) -> str:
+        prefix = name.lower().encode() + b":"
+        lines = self.data.partition(b"\r\n\r\n")[0].split(b"\r\n")
+        return next(line.partition(b":")[2].strip().decode() for line in lines if line.lower().startswith(prefix))
+
+
+#: Says what to answer at a phase (banner, ehlo, mail, rcpt, data, dot, quit, …); None: what a good server answers.
+Script = Callable[[str, Session], bytes | None]
+
+
+class ScriptedSmtp:
+    """Use as ``async with ScriptedSmtp(script) as server``; ``server.taken`` is what it heard."""
+
+    def __init__(self, script: Script | None = None, *, extensions: Sequence[str] = EHLO, port: int = 0) -> None:
+        self.taken: list[Taken] = []
+        self.sessions: list[Session] = []
+        self.open = 0
+        self.most_open = 0
+        self._script = script or (lambda _phase, _session: None)
+        self._extensions = extensions
+        self.port = port
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def accepted(self) -> list[Taken]:
+        return [one for one in self.taken if one.acknowledged]
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 20)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
+        session = Session(number=len(self.sessions))
+        self.sessions.append(session)
+        try:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                await self._talk(session, reader, writer)
+        finally:
+            self.open -= 1
+            self._tasks.discard(task)
+            writer.transport.abort()
+
+    async def _talk(self, session: Session, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        going = await self._answer("banner", session, writer, b"220 scripted ESMTP\r\n")
+        while going:
+            line = (await reader.readuntil(b"\n")).rstrip(b"\r\n").decode("utf-8", "replace")
+            session.commands.append(line)
+            verb = line.split(" ")[0].split(":")[0].upper()
+            going = await self._obey(verb, line, session, reader, writer)
+
+    async def _obey(
+        self, verb: str, line: str, session: Session, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        match verb:
+            case "EHLO":
+                lines = ["scripted", *self._extensions]
+                good = "".join(f"250{'-' if at + 1 < len(lines) else ' '}{it}\r\n" for at, it in enumerate(lines))
+                return await self._answer("ehlo", session, writer, good.encode())
+            case "MAIL":
+                session.sender = line.partition("<")[2].partition(">")[0]
+                return await self._answer("mail", session, writer, b"250 2.1.0 Ok\r\n")
+            case "RCPT":
+                session.recipient = line.partition("<")[2].partition(">")[0]
+                return await self._answer("rcpt", session, writer, b"250 2.1.5 Ok\r\n")
+            case "DATA":
+                return await self._data(session, reader, writer)
+            case "QUIT":
+                await self._answer("quit", session, writer, b"221 2.0.0 Bye\r\n")
+                return False
+            case _:
+                return await self._answer(verb.lower(), session, writer, b"250 2.0.0 Ok\r\n")
+
+    async def _data(self, session: Session, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        reply = self._script("data", session)
+        if reply is not None and not reply.startswith(b"354"):
+            return await self._say(reply, writer)
+        await self._say(reply or b"354 go ahead\r\n", writer)
+        if self._script("body", session) == DROP:
+            await reader.readexactly(20)
+            return False
+        body = b""
+        while not body.endswith(b"\r\n.\r\n"):
+            body += await reader.readuntil(b"\n")
+        reply = self._script("dot", session) or b"250 2.0.0 queued\r\n"
+        data = b"\r\n".join(it[1:] if it.startswith(b".") else it for it in body[:-3].split(b"\r\n"))
+        self.taken.append(Taken(session.sender, session.recipient, data, acknowledged=reply.startswith(b"250")))
+        session.mails += 1
+        return await self._say(reply, writer)
+
+    async def _answer(self, phase: str, session: Session, writer: asyncio.StreamWriter, good: bytes) -> bool:
+        return await self._say(self._script(phase, session) or good, writer)
+
+    async def _say(self, reply: bytes, writer: asyncio.StreamWriter) -> bool:
+        if reply == DROP:
+            return False
+        if reply == STALL:
+            await asyncio.sleep(3600)
+        writer.write(reply)
+        await writer.drain()
+        return not reply.startswith(b"421")
