@@ -1,0 +1,105 @@
+"""One whole mail for one recipient, as bytes. To whom and when is decided elsewhere (``services``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from alerts.core.messages.contents import Links, SiteIdentity, alert_contents, confirmation_contents, trial_contents
+from alerts.core.messages.headers import date, field, list_id, mailbox, message_id, subject, wire_address
+from alerts.core.messages.mime import alternative
+from alerts.core.messages.render import Rendered, Templates
+from alerts.core.model import Article, Channel
+
+
+def compose_alert(
+    *,
+    templates: Templates,
+    site: SiteIdentity,
+    article: Article,
+    channels: Sequence[Channel],
+    recipient: str,
+    links: Links,
+    message_id: str,
+    dated_at: datetime,
+    language: str,
+) -> bytes:
+    """Compose the mail about one article; ``channels`` are those of this recipient that it matches, at least one.
+
+    Raise AddressError for a recipient that no mail can be addressed to.
+    """
+    contents = alert_contents(site, article, channels, links, language=language)
+    rendered = templates.render("alert", contents, language=language)
+    first = channels[0]
+    return b"".join(
+        (
+            _heading(site, recipient, rendered, message_id=message_id, dated_at=dated_at),
+            field("List-Id", *list_id(first.name, first.slug, site.host)),
+            field("List-Unsubscribe", f"<{links.unsubscribe}>"),
+            field("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+            field("Precedence", "bulk"),
+            _ending(site, first.slug, "alert", rendered),
+        )
+    )
+
+
+def compose_confirmation(
+    *,
+    templates: Templates,
+    site: SiteIdentity,
+    channels: Sequence[Channel],
+    recipient: str,
+    confirm_url: str,
+    message_id: str,
+    dated_at: datetime,
+    language: str,
+) -> bytes:
+    """Compose the mail that asks whether somebody really wants mails about ``channels`` (E13)."""
+    contents = confirmation_contents(site, channels, confirm_url, language=language)
+    rendered = templates.render("confirmation", contents, language=language)
+    heading = _heading(site, recipient, rendered, message_id=message_id, dated_at=dated_at)
+    return heading + _ending(site, "site", "confirmation", rendered)
+
+
+def compose_test(
+    *,
+    templates: Templates,
+    site: SiteIdentity,
+    recipient: str,
+    message_id: str,
+    dated_at: datetime,
+    language: str,
+) -> bytes:
+    """Compose the mail by which an operator sees that the relays work."""
+    rendered = templates.render("test", trial_contents(site, language=language), language=language)
+    heading = _heading(site, recipient, rendered, message_id=message_id, dated_at=dated_at)
+    return heading + _ending(site, "site", "test", rendered)
+
+
+def _heading(site: SiteIdentity, recipient: str, rendered: Rendered, *, message_id: str, dated_at: datetime) -> bytes:
+    """Write what every mail begins with."""
+    return b"".join(
+        (
+            field("From", *mailbox(site.name, site.sender)),
+            field("To", wire_address(recipient)),
+            field("Date", date(dated_at)),
+            field("Message-ID", _checked(message_id)),
+            subject(rendered.subject, fallback=site.name),
+        )
+    )
+
+
+def _ending(site: SiteIdentity, campaign: str, kind: str, rendered: Rendered) -> bytes:
+    """Write what every mail's header ends with, and its body. Feedback-ID names the campaign, never the mail (E15)."""
+    label = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "-" for letter in campaign)
+    return b"".join(
+        (
+            field("Feedback-ID", f"{label}:{kind}:{site.host}:newsalert"),
+            field("Auto-Submitted", "auto-generated"),
+            field("X-Auto-Response-Suppress", "All"),
+            alternative(rendered.text, rendered.html),
+        )
+    )
+
+
+_checked = message_id

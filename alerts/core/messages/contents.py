@@ -1,0 +1,199 @@
+"""What a template may see: text cleaned and bounded, links checked, nothing that could be called. It renders nothing.
+
+The bounds keep a mail under 90 KB of HTML and 150 KB in all whatever an article brings along (E20): the costliest
+character takes 12 octets in quoted-printable, and a template shows each piece at most three times.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, time
+from urllib.parse import quote, urlsplit
+from zoneinfo import ZoneInfo
+
+from alerts.core.language import declared_language
+from alerts.core.messages.headers import ascii_domain, wire_address
+from alerts.core.messages.mime import seal
+from alerts.core.model import Article, Channel
+from alerts.core.text import clean_line, excerpt, fold
+
+TITLE = 300  # characters of a headline in the body
+POINT = 320  # characters of a line of the summary
+POINTS = 6  # lines of the summary
+LEAD = 420  # characters of the body's beginning below a summary
+LONE_LEAD = 700  # likewise where there is no summary
+NAME = 80  # characters of a channel's, an author's, a source's name
+NAMES = 8  # channels named one by one
+ADDRESS_LINES = 6
+LONGEST_LINK = 2_000  # characters of an article's address
+LONGEST_OWN_LINK = 200  # characters of the address in List-Unsubscribe (E11)
+
+_ASTRAL_NONCHARACTERS = re.compile(
+    "[" + "".join(chr(plane << 16 | 0xFFFE) + chr(plane << 16 | 0xFFFF) for plane in range(1, 17)) + "]"
+)
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,70}\Z")
+_HOST = re.compile(r"\A[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\Z")
+_URL_SAFE = "!$&'()*+,;=:@/?-._~%"
+_MIN_LEAD = 160  # characters: a shorter first paragraph takes the next one along
+_ALIKE = 60  # characters: a lead that begins like the summary says nothing new
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteIdentity:
+    """Who publishes, as every mail says it; raise ValueError for an address or URL that no mail can bear."""
+
+    name: str
+    url: str
+    sender: str  # the address in From
+    postal_address: str | None
+    language: str
+    time_zone: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "url", _site_url(self.url))
+        object.__setattr__(self, "sender", wire_address(self.sender))
+
+    @property
+    def host(self) -> str:
+        """The site's host as a name in ASCII, fit for a List-Id."""
+        host = urlsplit(self.url).hostname or ""
+        return f"{host.replace(':', '-')}.localhost" if ":" in host else host
+
+    def link(self, *path: str) -> str:
+        """Return the address of a page of ours."""
+        return "/".join((self.url, *path))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """One subscriber's own links in one mail."""
+
+    manage: str
+    unsubscribe: str
+
+    @classmethod
+    def of(cls, site: SiteIdentity, *, manage: str, unsubscribe: str) -> Links:
+        """Make the links from their tokens."""
+        return cls(manage=site.link("m", manage), unsubscribe=site.link("u", unsubscribe))
+
+
+def alert_contents(
+    site: SiteIdentity, article: Article, channels: Sequence[Channel], links: Links, *, language: str
+) -> dict[str, object]:
+    """Return what the templates of an alert see."""
+    web_url = site.link("a", str(article.id))
+    return {
+        **_site_contents(site, language),
+        **_channel_contents(channels),
+        "article": _article_contents(article, time_zone=site.time_zone)
+        | {"url": safe_link(article.item.url) or web_url},
+        "web_url": web_url,
+        "manage_url": _sealed(links.manage),
+        "unsubscribe_url": _sealed(links.unsubscribe),
+    }
+
+
+def confirmation_contents(
+    site: SiteIdentity, channels: Sequence[Channel], confirm_url: str, *, language: str
+) -> dict[str, object]:
+    """Return what the templates of a confirmation see: nothing that the person at the form wrote (E13)."""
+    return {**_site_contents(site, language), **_channel_contents(channels), "confirm_url": confirm_url}
+
+
+def trial_contents(site: SiteIdentity, *, language: str) -> dict[str, object]:
+    """Return what the templates of a test mail see."""
+    return _site_contents(site, language)
+
+
+def safe_link(url: str | None) -> str | None:
+    """Return an article's address in plain ASCII if it leads to the web, else None."""
+    if url is None or len(url) > LONGEST_LINK:
+        return None
+    try:
+        parts = urlsplit(clean(url))
+        host, port = ascii_domain(parts.hostname or ""), parts.port
+    except ValueError:  # "http://[", a port of letters, "..": no address
+        return None
+    if parts.scheme not in {"http", "https"}:
+        return None
+    place = f"{host}:{port}" if port else host
+    query = f"?{quote(parts.query, safe=_URL_SAFE)}" if parts.query else ""
+    fragment = f"#{quote(parts.fragment, safe=_URL_SAFE)}" if parts.fragment else ""
+    link = f"{parts.scheme}://{place}{quote(parts.path, safe=_URL_SAFE)}{query}{fragment}"
+    return link if len(link) <= LONGEST_LINK else None
+
+
+def clean(text: str, limit: int | None = None) -> str:
+    """Return ``text`` as one line that XML, HTML and every encoder take, at most ``limit`` characters of it."""
+    line = _ASTRAL_NONCHARACTERS.sub("", text)
+    return clean_line(line) if limit is None else excerpt(line, limit)
+
+
+def _site_url(url: str) -> str:
+    """Check and tidy the site's address: ASCII, no slash at the end, short enough for List-Unsubscribe."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    place = f"[{host}]" if ":" in host else ascii_domain(host)
+    tidy = f"{parts.scheme}://{place}{f':{parts.port}' if parts.port else ''}{parts.path.rstrip('/')}"
+    if parts.scheme not in {"http", "https"} or tidy != quote(tidy, safe=_URL_SAFE + "[]"):
+        raise ValueError(f"site.url must be http://… or https://…, not {clean(url)[:100]!r}")
+    if len(tidy) > LONGEST_OWN_LINK - 60:  # room for /u/ and a token
+        raise ValueError(f"site.url is too long: {len(tidy)} characters, at most {LONGEST_OWN_LINK - 60}")
+    return tidy
+
+
+def _sealed(url: str) -> str:
+    """Seal the token at a link's end."""
+    start, slash, token = url.rpartition("/")
+    return f"{start}{slash}{seal(token)}" if _TOKEN.match(token) else url
+
+
+def _site_contents(site: SiteIdentity, language: str) -> dict[str, object]:
+    lines = (site.postal_address or "").splitlines()
+    address = [tidy for line in lines[:ADDRESS_LINES] if (tidy := clean(line, 2 * NAME))]
+    return {
+        "site": {"name": clean(site.name, NAME), "url": site.url + "/", "postal_address": address},
+        "language": declared_language(language) or "en",
+    }
+
+
+def _channel_contents(channels: Sequence[Channel]) -> dict[str, object]:
+    names = [clean(channel.name, NAME) or channel.slug for channel in channels]
+    return {"channel": names[0], "channels": names[:NAMES], "more_channels": len(names[NAMES:])}
+
+
+def _article_contents(article: Article, *, time_zone: str) -> dict[str, object]:
+    item = article.item
+    points = [point for line in item.summary[:POINTS] if (point := clean(line, POINT))]
+    return {
+        "title": clean(item.title, TITLE),
+        "summary": points,
+        "lead": _lead(item.body, points),
+        "author": clean(item.author or "", NAME),
+        "source": clean(article.source_name, NAME),
+        "language": declared_language(item.language) or "",
+        "day": _day(item.published_at, time_zone),
+    }
+
+
+def _lead(body: str, points: Sequence[str]) -> str:
+    """Return the beginning of the body, unless the summary is that already."""
+    lead = ""
+    for paragraph in body.split("\n\n"):
+        lead = clean(f"{lead} {paragraph[: 2 * LONE_LEAD]}")
+        if len(lead) >= _MIN_LEAD:
+            break
+    short = excerpt(lead, LEAD if points else LONE_LEAD)
+    return "" if points and fold(short)[:_ALIKE] == fold(points[0])[:_ALIKE] else short
+
+
+def _day(at: datetime | None, time_zone: str) -> dict[str, int] | None:
+    """Return the day in the site's time zone; a bare date, which reads as midnight UTC, stays that day everywhere."""
+    if at is None:
+        return None
+    day = (
+        at if at.timetz().replace(tzinfo=None) == time() and not at.utcoffset() else at.astimezone(ZoneInfo(time_zone))
+    )
+    return {"year": day.year, "month": day.month, "day": day.day}
