@@ -1,0 +1,40 @@
+"""The grammar of queries, and the reader made from it; what its pieces mean is ``parser``'s business."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from lark import Lark
+
+GRAMMAR = r"""
+start: _any
+_any: either
+either: all_of (_OR all_of)*
+all_of: negated (_AND? negated)*
+negated: NOT* _one
+_one: WORD | QUOTED | "(" _any ")" | field
+field: FIELD _value
+_value: WORD | QUOTED | "(" value_either ")"
+
+value_either: value_all (_OR value_all)*  -> either
+value_all: value_negated (_AND? value_negated)*  -> all_of
+value_negated: NOT* _value  -> negated
+
+_AND.3: /AND(?![^\s()"])/
+_OR.3: /OR(?![^\s()"])/
+NOT.3: /NOT(?![^\s()"])/
+FIELD.2: /[^\W\d]\w*:/
+QUOTED: /"(?:[^"\\]|\\.)*"\*?/s
+WORD: /(?:[^\s()"\\]|\\.)+/s
+%ignore /\s+/
+"""
+
+
+@cache
+def reader() -> Lark:
+    """Return the LALR parser: linear in the query, and no deeper in Python's stack for a deeper query.
+
+    Its lexer is contextual: behind ``ticker:`` a word may hold colons (``ticker:NASDAQ:TSLA``), and an operator where
+    none may stand is read as a word, which ``parser`` then explains.
+    """
+    return Lark(GRAMMAR, parser="lalr", lexer="contextual", maybe_placeholders=False)

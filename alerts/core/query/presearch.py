@@ -1,0 +1,70 @@
+"""Which of many queries could match an article: one pass over its text for all of them; it decides nothing itself.
+
+Every query needs at least one of a few literals to be in the article (the parser refuses those that need none). An
+Aho-Corasick automaton looks for the literals of all queries at once, and only the queries whose literal was found are
+evaluated. It may name too many, and never one too few: ``evaluate`` looks for the same folded strings in the same text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ahocorasick_rs import AhoCorasick, MatchKind
+
+from alerts.core.query.tree import And, Node, Not, Or, Query, Term
+from alerts.core.query.zones import Prepared
+
+
+class Presearch:
+    """The literals of many queries, ready to be looked for."""
+
+    def __init__(self, automaton: AhoCorasick, asking: Sequence[Sequence[int]]) -> None:
+        self._automaton = automaton
+        self._asking = asking  # whose literal it is, by the literal's number
+
+    @classmethod
+    def build(cls, queries: Mapping[int, Query]) -> Presearch:
+        """Make the automaton for queries by their ids."""
+        asking: dict[str, list[int]] = {}
+        for key, query in queries.items():
+            for literal in literals(query):
+                asking.setdefault(literal, []).append(key)
+        automaton = AhoCorasick(asking, matchkind=MatchKind.Standard, store_patterns=False)
+        return cls(automaton, list(asking.values()))
+
+    def candidates(self, prepared: Prepared) -> set[int]:
+        """Return the ids of all queries that match the article, and of some that do not."""
+        found = self._automaton.find_matches_as_indexes(prepared.haystack, overlapping=True)
+        return {key for number in {match[0] for match in found} for key in self._asking[number]}
+
+
+def literals(query: Query) -> frozenset[str]:
+    """Return literals of which every article that matches holds at least one."""
+    needed = _needed(query.root, negated=False)
+    if needed is None:
+        raise ValueError(f"a query that needs nothing: {query.text!r}")
+    return needed
+
+
+def _needed(node: Node, *, negated: bool) -> frozenset[str] | None:
+    """Return what ``node`` (or its opposite) needs one of; None when it can hold without anything."""
+    match node:
+        case Term():
+            return None if negated else frozenset({node.key})
+        case Not():
+            return _needed(node.node, negated=not negated)
+        case And() | Or():
+            needs = [_needed(child, negated=negated) for child in node.nodes]
+            # The opposite of an AND is an OR of opposites, and the other way round.
+            return _narrowest(needs) if isinstance(node, And) is not negated else _union(needs)
+
+
+def _union(needs: Sequence[frozenset[str] | None]) -> frozenset[str] | None:
+    known = [need for need in needs if need is not None]
+    return frozenset().union(*known) if len(known) == len(needs) else None
+
+
+def _narrowest(needs: Sequence[frozenset[str] | None]) -> frozenset[str] | None:
+    """Of several that are all needed, watch for the rarest: long literals, and few of them."""
+    known = [need for need in needs if need is not None]
+    return max(known, key=lambda need: (min(map(len, need)), -len(need), sorted(need)), default=None)

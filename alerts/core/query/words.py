@@ -1,0 +1,77 @@
+"""Where a word begins and ends, script by script; it compares folded text and knows nothing of queries.
+
+Latin, Greek, Cyrillic, Arabic, Indic … words are found whole. Han, Kana, Thai, Lao, Khmer and Burmese are written
+without spaces, so a term is found anywhere. Hangul puts its particles behind the word (샤오미가), so a word must
+begin where the term does and may go on.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+_NO_WORD = 0  # spaces, punctuation, symbols: a word ends here
+_BOUNDED = 1  # letters, digits and marks of scripts that put spaces between words
+_HANGUL = 2
+_UNBOUNDED = 3  # scripts without spaces between words
+
+_UNBOUNDED_SCRIPTS = re.compile(
+    "["
+    "\u0e00-\u0eff"  # Thai, Lao
+    "\u1000-\u109f\ua9e0-\ua9ff\uaa60-\uaa7f"  # Burmese
+    "\u1780-\u17ff"  # Khmer
+    "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u303c\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Han
+    "\U00020000-\U0003ffff"  # Han, rare
+    "\u3041-\u312f\u31a0-\u31bf\u31f0-\u31ff\U0001aff0-\U0001b16f"  # Kana, Bopomofo
+    "]"
+)
+_HANGUL_SCRIPT = re.compile("[\u1100-\u11ff\u3131-\u318e\ua960-\ua97c\uac00-\ud7fb]")
+
+
+def occurrences(text: str, key: str, *, prefix: bool = False) -> list[int]:
+    """Return where ``key`` stands as a word of ``text`` (both folded); with ``prefix`` the word may go on.
+
+    >>> occurrences("nio's nioh and antonio", "nio")
+    [0]
+    """
+    found = []
+    at = text.find(key)
+    while at >= 0:
+        end = at + len(key)
+        if _starts_word(text, at) and (prefix or _ends_word(text, end)):
+            found.append(at)
+            at = text.find(key, end)
+        else:
+            at = text.find(key, at + 1)
+    return found
+
+
+def is_or_begins(label: str, key: str, *, prefix: bool) -> bool:
+    """Say whether a label (a tag, a ticker, a language) is ``key``, or with ``prefix`` begins with it."""
+    return label == key or (prefix and label.startswith(key))
+
+
+def is_spaceless(key: str) -> bool:
+    """Say whether ``key`` holds a character of a script in which one character can be a word."""
+    return any(_kind(character) in {_UNBOUNDED, _HANGUL} for character in key)
+
+
+def _starts_word(text: str, at: int) -> bool:
+    if at == 0:
+        return True
+    kind = _kind(text[at])
+    return kind not in {_BOUNDED, _HANGUL} or _kind(text[at - 1]) != kind
+
+
+def _ends_word(text: str, end: int) -> bool:
+    return end == len(text) or not _kind(text[end - 1]) == _kind(text[end]) == _BOUNDED
+
+
+@lru_cache(maxsize=4096)
+def _kind(character: str) -> int:
+    if not (character.isalnum() or unicodedata.category(character).startswith("M")):
+        return _NO_WORD
+    if _UNBOUNDED_SCRIPTS.match(character):
+        return _UNBOUNDED
+    return _HANGUL if _HANGUL_SCRIPT.match(character) else _BOUNDED

@@ -1,0 +1,100 @@
+"""An article laid out for queries: each zone folded once, however many channels ask about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from alerts.core.model import Item
+from alerts.core.text import fold
+
+LEAD_WEIGHT = 240  # how much of the beginning of the text is its lead, in Latin letters; ends with its sentence
+_IDEOGRAPH_WEIGHT = 3  # one of them says about as much as three letters
+
+_IDEOGRAPH = re.compile("[\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\U00020000-\U0003ffff]")
+_SENTENCE_END = re.compile(r"""\n|[。!?…]+|\.+(?=[\s"'”’)\]])""")
+_AROUND_COLON = re.compile(r"\s*:\s*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """An article's zones, folded. Paragraphs and lines are parted by a line end, which no term holds."""
+
+    title: str
+    summary: str
+    body: str  # the lead is its beginning
+    lead_end: int  # where in ``body`` the lead is over
+    sentences: tuple[int, ...]  # where in ``body`` sentences begin
+    tags: tuple[str, ...]
+    author: str
+    source: str
+    language: str
+    tickers: tuple[str, ...]  # each twice: "hkg:1810" and "1810"
+    haystack: str  # all of the above: what a query's literals are looked for in
+
+
+def prepare(item: Item, *, source_name: str) -> Prepared:
+    """Fold and lay out an item; every query can then be asked about it."""
+    title = fold(item.title)
+    summary = _lines(item.summary)
+    body = _lines(item.body.splitlines())
+    sentences = tuple(_sentence_starts(body))
+    tags = tuple(tag_key(tag) for tag in item.tags)
+    author, source = fold(item.author or ""), fold(source_name)
+    language = language_key(item.language or "")
+    tickers = tuple(dict.fromkeys(form for ticker in item.tickers for form in _ticker_forms(ticker)))
+    return Prepared(
+        title=title,
+        summary=summary,
+        body=body,
+        lead_end=_lead_end(body, sentences),
+        sentences=sentences,
+        tags=tags,
+        author=author,
+        source=source,
+        language=language,
+        tickers=tickers,
+        haystack="\n".join((title, summary, body, *tags, author, source, language, *tickers)),
+    )
+
+
+def tag_key(tag: str) -> str:
+    """Return a tag as tags are compared: ``#Xiaomi`` is ``xiaomi``."""
+    return fold(tag).lstrip("#").strip()
+
+
+def language_key(language: str) -> str:
+    """Return a language tag as they are compared: ``zh_Hans`` is ``zh-hans``."""
+    return fold(language).replace(" ", "-").replace("_", "-")
+
+
+def ticker_key(ticker: str) -> str:
+    """Return a ticker as they are compared: ``HKG: 1810`` is ``hkg:1810``."""
+    return _AROUND_COLON.sub(":", fold(ticker))
+
+
+def _ticker_forms(ticker: str) -> tuple[str, str]:
+    key = ticker_key(ticker)
+    return key, key.rpartition(":")[2]
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "\n".join(folded for line in lines if (folded := fold(line)))
+
+
+def _sentence_starts(body: str) -> list[int]:
+    """Return where sentences begin; "Inc." may end one too many, which costs a share little."""
+    ends = [0, *(end.end() for end in _SENTENCE_END.finditer(body)), len(body)]
+    return [start for start, end in pairwise(ends) if body[start:end].strip()]
+
+
+def _lead_end(body: str, sentences: tuple[int, ...]) -> int:
+    """Return the end of the sentence with which the lead is long enough."""
+    weight = 0
+    for start, end in pairwise((*sentences, len(body))):
+        weight += end - start + (_IDEOGRAPH_WEIGHT - 1) * len(_IDEOGRAPH.findall(body, start, end))
+        if weight >= LEAD_WEIGHT:
+            return end
+    return len(body)

@@ -1,0 +1,124 @@
+"""Match: ask every active channel about the articles that are new, and write down which of them answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from alerts.core.errors import QueryError
+from alerts.core.model import Article, Channel, Disposition
+from alerts.core.query import Presearch, Query, evaluate, parse, prepare
+from alerts.core.text import excerpt
+from alerts.storage import channels, matches
+from alerts.storage.engine import Database
+from alerts.storage.matches import Match
+
+BATCH = 50  # articles read, asked about and committed together
+MOST_FAULTS = 3  # tries; then the article is set aside and the others go on
+_LONGEST_REASON = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """What one call did."""
+
+    articles: int  # that were asked about
+    matches: int
+    fan_outs: tuple[int, ...]  # articles that now owe mails
+    faults: tuple[tuple[int, str], ...]  # articles on which our code failed, with the reason
+    set_aside: tuple[int, ...]  # those of them that were given up
+    unreadable: tuple[tuple[str, str], ...]  # slugs of channels whose query cannot be read, with the reason
+    more: bool  # there may be more to do
+
+
+_NOTHING = Matched(articles=0, matches=0, fan_outs=(), faults=(), set_aside=(), unreadable=(), more=False)
+
+
+class ChannelCache:
+    """The active channels' queries, parsed once and ready to be asked; the caller keeps it between calls.
+
+    A query is parsed again only when its text changes, and the automaton is built again only when any did.
+    """
+
+    def __init__(self) -> None:
+        self._parsed: dict[tuple[int, str], Query | QueryError] = {}
+        self.queries: Mapping[int, Query] = {}
+        self.unreadable: tuple[tuple[str, str], ...] = ()
+        self.presearch = Presearch.build({})
+
+    def refresh(self, active: Sequence[Channel]) -> None:
+        """Take over the channels as they are now."""
+        parsed = {key: self._parsed.get(key) or _read(channel.query) for channel in active for key in [_key(channel)]}
+        if parsed.keys() == self._parsed.keys():
+            return
+        queries = {key: query for (key, _), query in parsed.items() if isinstance(query, Query)}
+        read = [(channel.slug, parsed[_key(channel)]) for channel in active]
+        self.presearch = Presearch.build(queries)
+        self.unreadable = tuple((slug, str(query)) for slug, query in read if isinstance(query, QueryError))
+        self.queries, self._parsed = queries, parsed
+
+    def ask(self, article: Article) -> list[Match]:
+        """Return the matches of one article, by channel."""
+        prepared = prepare(article.item, source_name=article.source_name)
+        verdicts = [
+            (channel_id, evaluate(self.queries[channel_id], prepared))
+            for channel_id in sorted(self.presearch.candidates(prepared))
+        ]
+        return [
+            Match(channel_id=channel_id, score=verdict.score, hits=verdict.hits)
+            for channel_id, verdict in verdicts
+            if verdict.matched
+        ]
+
+
+async def match_articles(db: Database, *, now: datetime, cache: ChannelCache, limit: int = BATCH) -> Matched:
+    """Ask the channels about up to ``limit`` articles that are not matched yet; write all of it in one transaction.
+
+    Harmless to repeat and to run twice at once: an article is marked matched together with its matches, and only once.
+    """
+    async with db.reading() as tx:
+        waiting = await matches.unmatched(tx, limit=limit)
+        if not waiting:
+            return _NOTHING
+        active = await channels.active_channels(tx)
+    await asyncio.to_thread(cache.refresh, active)
+    found: dict[int, list[Match]] = {}
+    faults: list[tuple[int, str]] = []
+    for article in waiting:
+        # Each in a thread of its own turn: a long article keeps neither the web nor the senders waiting.
+        try:
+            found[article.id] = await asyncio.to_thread(cache.ask, article)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other articles go on
+            faults.append((article.id, excerpt(f"matching failed: {type(error).__name__}: {error}", _LONGEST_REASON)))
+
+    async with db.transaction() as tx:
+        recorded = {
+            key for key, answers in found.items() if await matches.record_matches(tx, key, found=answers, now=now)
+        }
+        given_up = [
+            key for key, reason in faults if await matches.record_fault(tx, key, reason=reason, most=MOST_FAULTS)
+        ]
+    return Matched(
+        articles=len(recorded),
+        matches=sum(len(found[key]) for key in recorded),
+        fan_outs=tuple(
+            one.id for one in waiting if one.id in recorded and found[one.id] and one.disposition is Disposition.ALERT
+        ),
+        faults=tuple(faults),
+        set_aside=tuple(given_up),
+        unreadable=cache.unreadable,
+        more=len(waiting) == limit or len(faults) > len(given_up),
+    )
+
+
+def _key(channel: Channel) -> tuple[int, str]:
+    return channel.id, channel.query
+
+
+def _read(query: str) -> Query | QueryError:
+    try:
+        return parse(query)
+    except QueryError as error:
+        return error

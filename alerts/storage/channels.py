@@ -1,0 +1,135 @@
+"""Rows of channels: the named queries; whoever declared one, config or command line, owns its row."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row, and_, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from alerts.core.model import Channel, ChannelState, SubscriptionState
+from alerts.storage.engine import insert
+from alerts.storage.schema import channels, matches, subscriptions
+
+
+class Origin(StrEnum):
+    """Who declared a channel."""
+
+    CONFIG = "config"  # the config file: the row follows it
+    CLI = "cli"  # `alerts channels add`: stays until it is declared otherwise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedChannel:
+    """A channel with what an operator asks about it."""
+
+    channel: Channel
+    origin: Origin
+    matches: int
+    subscribers: int  # with an active subscription
+    created_at: datetime
+    changed_at: datetime
+
+
+async def active_channels(tx: AsyncConnection) -> list[Channel]:
+    """Return the channels that match new articles, in the order declared."""
+    query = select(channels).where(channels.c.state == ChannelState.ACTIVE.value).order_by(*_ORDER)
+    return [_to_channel(row) for row in await tx.execute(query)]
+
+
+async def channels_by_ids(tx: AsyncConnection, ids: Collection[int]) -> list[Channel]:
+    """Return these channels, retired ones too, in the order declared."""
+    query = select(channels).where(channels.c.id.in_(ids)).order_by(*_ORDER)
+    return [_to_channel(row) for row in await tx.execute(query)]
+
+
+async def channels_by_slugs(tx: AsyncConnection, slugs: Collection[str]) -> list[Channel]:
+    """Return these channels, retired ones too, in the order declared; a slug of no channel is passed over."""
+    query = select(channels).where(channels.c.slug.in_(slugs)).order_by(*_ORDER)
+    return [_to_channel(row) for row in await tx.execute(query)]
+
+
+async def channel_by_slug(tx: AsyncConnection, slug: str) -> Channel | None:
+    """Return the channel, retired or not, or None."""
+    found = await channels_by_slugs(tx, [slug])
+    return found[0] if found else None
+
+
+async def list_channels(tx: AsyncConnection, *, slug: str | None = None) -> list[ListedChannel]:
+    """Return all channels (or the one of that slug) with their counts, in the order declared."""
+    matched = _count_by_channel(matches.c.channel_id).subquery()
+    followed = (
+        _count_by_channel(subscriptions.c.channel_id)
+        .where(subscriptions.c.state == SubscriptionState.ACTIVE.value)
+        .subquery()
+    )
+    query = (
+        select(channels, matched.c.number.label("matched"), followed.c.number.label("followed"))
+        .outerjoin(matched, matched.c.channel_id == channels.c.id)
+        .outerjoin(followed, followed.c.channel_id == channels.c.id)
+        .order_by(*_ORDER)
+    )
+    if slug is not None:
+        query = query.where(channels.c.slug == slug)
+    return [
+        ListedChannel(
+            channel=_to_channel(row),
+            origin=Origin(row.origin),
+            matches=row.matched or 0,
+            subscribers=row.followed or 0,
+            created_at=row.created_at,
+            changed_at=row.changed_at,
+        )
+        for row in await tx.execute(query)
+    ]
+
+
+async def declare_channel(
+    tx: AsyncConnection, *, slug: str, name: str, query: str, origin: Origin, position: int, now: datetime
+) -> bool:
+    """Make the channel, or make it what is declared here, active again too; say whether that changed it."""
+    declared = {"name": name, "query": query, "origin": origin.value, "state": ChannelState.ACTIVE.value}
+    row = declared | {"position": position}
+    statement = (
+        insert(tx, channels)
+        .values(slug=slug, created_at=now, changed_at=now, **row)
+        .on_conflict_do_update(
+            index_elements=["slug"],
+            set_=row | {"changed_at": now},
+            where=or_(*(channels.c[column] != value for column, value in row.items())),
+        )
+        .returning(channels.c.id)
+    )
+    return (await tx.execute(statement)).one_or_none() is not None
+
+
+async def retire_missing(tx: AsyncConnection, *, origin: Origin, declared: Sequence[str], now: datetime) -> list[str]:
+    """Retire the active channels of ``origin`` that are not declared any more; return their slugs."""
+    gone = and_(channels.c.origin == origin.value, channels.c.state == ChannelState.ACTIVE.value)
+    active = (await tx.scalars(select(channels.c.slug).where(gone))).all()
+    slugs = sorted(set(active) - set(declared))
+    retired = update(channels).where(gone).values(state=ChannelState.RETIRED.value, changed_at=now)
+    for slug in slugs:
+        await tx.execute(retired.where(channels.c.slug == slug))
+    return slugs
+
+
+async def last_position(tx: AsyncConnection) -> int:
+    """Return the place of the last channel in the order declared; -1 when there is none."""
+    found: int | None = await tx.scalar(select(func.max(channels.c.position)))
+    return -1 if found is None else found
+
+
+_ORDER = (channels.c.position, channels.c.slug)
+
+
+def _count_by_channel(column: Any) -> Any:
+    return select(column, func.count().label("number")).group_by(column)
+
+
+def _to_channel(row: Row[Any]) -> Channel:
+    return Channel(id=row.id, slug=row.slug, name=row.name, query=row.query, state=ChannelState(row.state))
