@@ -7,6 +7,7 @@
     │   ├── ArticleError                 a file or an item that cannot become an article
     │   └── AddressError                 an email address
     ├── NotFoundError (LookupError)      no such channel, subscriber, delivery …
+    ├── SuppressedError                  an address that only its own person can bring back
     ├── StorageError
     │   ├── DatabaseNewerError           made by a newer version; refuse
     │   ├── DatabaseCorruptError         refuse, never re-create
@@ -19,6 +20,8 @@ The message says what, which one, and what to do next.
 """
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 
 class AlertsError(Exception):
@@ -54,6 +57,10 @@ class NotFoundError(AlertsError, LookupError):
     """There is no such thing; the CLI exits 1."""
 
 
+class SuppressedError(AlertsError):
+    """The address bounced or complained: nobody but its own person brings it back, by confirming."""
+
+
 class StorageError(AlertsError):
     """The database said no."""
 
@@ -71,11 +78,15 @@ class DatabaseUnavailableError(StorageError, ConnectionError):
 
 
 class FetchError(AlertsError, ConnectionError):
-    """A feed could not be fetched or read; ``permanent`` when asking again is pointless."""
+    """A feed could not be fetched or read; ``permanent`` when asking again is pointless.
 
-    def __init__(self, message: str, *, permanent: bool = False) -> None:
+    ``retry_after`` is how long the server wants to be left alone.
+    """
+
+    def __init__(self, message: str, *, permanent: bool = False, retry_after: timedelta | None = None) -> None:
         super().__init__(message)
         self.permanent = permanent
+        self.retry_after = retry_after
 
 
 class RefusedTargetError(FetchError):

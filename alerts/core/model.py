@@ -172,6 +172,7 @@ class Source:
     next_poll_at: datetime
     polled_at: datetime | None  # the last poll that worked; None until the first did
     failures: int = 0  # failed polls in a row
+    failing_since_at: datetime | None = None  # the first of them
     etag: str | None = None
     last_modified: str | None = None
     body_hash: str | None = None
@@ -208,6 +209,7 @@ class Subscriber:
     language: str | None = None
     time_zone: str | None = None
     created_at: datetime
+    confirmed_at: datetime | None = None  # when consent was first given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +227,19 @@ class Subscription:
     activated_at: datetime | None = None
     ended_at: datetime | None = None
     end_reason: EndReason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """A request that waits for the person to press the button in our mail; its token is stored as a hash only."""
+
+    id: int
+    subscriber_id: int
+    channel_ids: tuple[int, ...]
+    salt: bytes = field(repr=False)  # with a secret, makes the token
+    created_at: datetime
+    expires_at: datetime
+    confirmed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,64 @@
+"""Unsubscribe: a person leaves channels, and what was about to be sent to them from there is dropped.
+
+When one of these returns, it is on disk (U2); doing it again changes nothing (U4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from alerts.core.model import Subscription
+from alerts.core.subscriptions import Event
+from alerts.storage import confirmations, owed, subscribers, subscriptions
+from alerts.storage.engine import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsubscribed:
+    """What leaving changed."""
+
+    ended: int  # subscriptions that were not over yet
+    cancelled: int  # alerts that will not be sent
+
+
+async def unsubscribe(
+    db: Database, *, subscriber_id: int, channel_ids: Sequence[int] | None, now: datetime
+) -> Unsubscribed:
+    """End a person's subscriptions to these channels, or to all (None); an unknown person has none."""
+    async with db.transaction() as tx:
+        return await _leave(tx, subscriber_id, channel_ids, now)
+
+
+async def unsubscribe_by_mail(db: Database, *, subscriber_id: int, article_id: int, now: datetime) -> Unsubscribed:
+    """End the subscriptions to the channels that one mail named, no others: one-click (U9).
+
+    A mail whose article is gone, or that was about none, can no longer say what it named; then all of them end, since
+    whoever presses that button must hear no more of it.
+    """
+    async with db.transaction() as tx:
+        named = await subscriptions.subscriptions_of_mail(tx, subscriber_id=subscriber_id, article_id=article_id)
+        return await _leave(tx, subscriber_id, [one.channel_id for one in named] or None, now)
+
+
+async def channels_of_mail(db: Database, *, subscriber_id: int, article_id: int) -> tuple[Subscription, ...]:
+    """List the subscriptions that one mail named, as they are now, ended ones too; for the page with the button."""
+    async with db.reading() as tx:
+        named = await subscriptions.subscriptions_of_mail(tx, subscriber_id=subscriber_id, article_id=article_id)
+    return tuple(named)
+
+
+async def _leave(
+    tx: AsyncConnection, subscriber_id: int, channel_ids: Sequence[int] | None, now: datetime
+) -> Unsubscribed:
+    await subscribers.lock_subscriber(tx, subscriber_id)
+    ended = await subscriptions.end(
+        tx, Event.UNSUBSCRIBED, subscriber_ids=[subscriber_id], channel_ids=channel_ids, now=now
+    )
+    if channel_ids is None:  # nor does a request that still waits for its button bring anything back
+        await confirmations.close(tx, [subscriber_id], now=now)
+    cancelled = await owed.cancel_unwanted_alerts(tx, subscriber_id, now=now)
+    return Unsubscribed(ended=ended, cancelled=cancelled)
