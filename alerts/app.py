@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from alerts.config import Config
 from alerts.core.messages import SiteIdentity, Templates
 from alerts.core.tokens import Secrets
+from alerts.mail.catcher import Catcher
 from alerts.mail.connection import Endpoint
 from alerts.mail.relays import Relay
 from alerts.mail.templates import load_templates
@@ -102,6 +104,16 @@ class App:
                 )
             )
         return built
+
+    def catcher(self) -> Catcher | None:
+        """Build the built-in catcher, not started; None where no relay of the config is it."""
+        one = next((relay for relay in self.config.mail.relays if relay.scheme == "catcher"), None)
+        return Catcher(self.maildir, one.host, one.port) if one else None
+
+    @property
+    def maildir(self) -> Path:
+        """Where the catcher keeps what it caught: beside the config, whatever the database is."""
+        return self.config.folder / "var" / "caught"
 
     async def close(self) -> None:
         """Let go of the ledger."""

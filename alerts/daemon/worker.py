@@ -1,4 +1,4 @@
-"""This process as the ledger knows it: a worker with a heartbeat. Who falls silent loses its claims."""
+"""One process as the ledger knows it: a worker with a heartbeat. Who falls silent loses its claims."""
 
 from __future__ import annotations
 

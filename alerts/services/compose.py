@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import structlog
 
 from alerts.core import messages
-from alerts.core.addresses import normalise
 from alerts.core.messages import CompiledAlert, Links, SiteIdentity, Templates
 from alerts.core.model import Article, DeliveryKind, Envelope
 from alerts.core.tokens import Purpose, Secrets, confirmation_token, sign
@@ -44,14 +43,13 @@ class Composer:
         if letter.recipient is None:
             raise ValueError("a letter to nobody")
         message = self._message(letter, letter.recipient)
-        address = normalise(letter.recipient)
         return Envelope(
             delivery_id=letter.delivery.id,
             claim=letter.delivery.claim or "",
             sender=self._site.sender,
-            recipient=address.email,
+            recipient=messages.wire_address(letter.recipient),
             message=message,
-            smtputf8=address.needs_smtputf8,
+            smtputf8=messages.needs_smtputf8(letter.recipient),
         )
 
     def message_id(self, delivery_id: int) -> str:

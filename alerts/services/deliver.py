@@ -53,7 +53,9 @@ class Means:
     clock: Callable[[], datetime]
     jitter: Callable[[], float]
     new_claim: Callable[[], str]
-    holds: Callable[[], bool]  # whether this worker's lease still runs: a frozen one must not send what others took over
+    holds: Callable[
+        [], bool
+    ]  # whether this worker's lease still runs: a frozen one must not send what others took over
     stopping: Callable[[], bool]
 
 
@@ -197,11 +199,11 @@ class _Run:
         decided = outcome(result, standing, now=self._means.clock(), jitter=self._means.jitter())
         await self._put(delivery_id, claim, decided, relay=relay, tried=not isinstance(result, Untried))
 
-    async def _put(self, delivery_id: int, claim: str, decided: Outcome, *, relay: str | None, tried: bool = True) -> None:
+    async def _put(
+        self, delivery_id: int, claim: str, decided: Outcome, *, relay: str | None, tried: bool = True
+    ) -> None:
         """Queue an outcome for the next group and wait until it is on disk."""
-        written = Written(
-            delivery_id=delivery_id, claim=claim, outcome=decided, relay=relay, at=self._means.clock()
-        )
+        written = Written(delivery_id=delivery_id, claim=claim, outcome=decided, relay=relay, at=self._means.clock())
         on_disk: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._unwritten.append((written, on_disk))
         self._written.set()

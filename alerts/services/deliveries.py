@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from alerts.core.model import Delivery, DeliveryState
-from alerts.storage import deliveries, subscribers
+from alerts.storage import deliveries
 from alerts.storage.engine import Database
+from alerts.storage.letters import addresses_of
 
 
 async def list_with_addresses(
@@ -16,7 +17,7 @@ async def list_with_addresses(
     """List the newest deliveries with the addresses they go to (None: forgotten)."""
     async with db.reading() as tx:
         found = await deliveries.list_deliveries(tx, state=state, limit=limit)
-        addresses = await subscribers.addresses_of(tx, sorted({one.subscriber_id for one in found}))
+        addresses = await addresses_of(tx, {one.subscriber_id for one in found})
     return [(one, addresses.get(one.subscriber_id)) for one in found]
 
 
@@ -26,7 +27,7 @@ async def show(db: Database, delivery_id: int) -> tuple[Delivery, str | None] | 
         found = await deliveries.delivery_by_id(tx, delivery_id)
         if found is None:
             return None
-        addresses = await subscribers.addresses_of(tx, [found.subscriber_id])
+        addresses = await addresses_of(tx, [found.subscriber_id])
     return found, addresses.get(found.subscriber_id)
 
 

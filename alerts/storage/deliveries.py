@@ -130,7 +130,9 @@ async def record_outcomes(tx: AsyncConnection, written: Sequence[Written]) -> in
         }
         for one in written
     ]
-    return (await tx.execute(_RECORD, rows)).rowcount if rows else 0
+    if not rows:
+        return 0
+    return (await tx.execute(_RECORD, rows, execution_options={"preserve_rowcount": True})).rowcount
 
 
 _FREE = {"state": DeliveryState.PENDING, "claim": None, "worker_id": None, "lease_until": None}
@@ -197,10 +199,16 @@ async def next_due_at(tx: AsyncConnection) -> datetime | None:
     return found
 
 
+async def count_due(tx: AsyncConnection, *, now: datetime) -> int:
+    """Count the deliveries that could be sent now."""
+    due = (deliveries.c.state == DeliveryState.PENDING, deliveries.c.lane.in_(list(Lane)), deliveries.c.due_at <= now)
+    return await tx.scalar(select(func.count()).select_from(deliveries).where(*due)) or 0
+
+
 async def count_by_state(tx: AsyncConnection) -> dict[DeliveryState, int]:
     """Count the deliveries in each state; every state has a number."""
     statement = select(deliveries.c.state, func.count()).group_by(deliveries.c.state)
-    counted = {DeliveryState(state): count for state, count in (await tx.execute(statement)).tuples()}
+    counted = {DeliveryState(state): count for state, count in (await tx.execute(statement)).all()}
     return {state: counted.get(state, 0) for state in DeliveryState}
 
 

@@ -95,7 +95,7 @@ async def owe_alerts(tx: AsyncConnection, article_id: int, *, after: int, up_to:
         )
     )
     statement = insert(tx, deliveries).from_select(_COLUMNS, wanting).on_conflict_do_nothing()
-    return (await tx.execute(statement)).rowcount
+    return (await tx.execute(statement, execution_options={"preserve_rowcount": True})).rowcount
 
 
 async def move_cursor(tx: AsyncConnection, article_id: int, *, cursor: int) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.model import Article, Channel, Delivery, DeliveryKind, SubscriberState, SubscriptionState
-from alerts.storage.articles import articles_by_ids
+from alerts.storage.articles import select_articles, to_article
 from alerts.storage.channels import channels_by_ids
 from alerts.storage.schema import articles, confirmations, deliveries, matches, subscribers, subscriptions
 
@@ -50,7 +50,7 @@ class Letter:
 async def load_letters(tx: AsyncConnection, claimed: Sequence[Delivery]) -> list[Letter]:
     """Load what the claimed deliveries need, with a fixed number of queries however many they are."""
     people = await _people(tx, {one.subscriber_id for one in claimed})
-    stories = {it.id: it for it in await articles_by_ids(tx, _present(one.article_id for one in claimed))}
+    stories = await _articles(tx, _present(one.article_id for one in claimed))
     alerted = await _alert_channels(tx, [one.id for one in claimed if one.article_id is not None])
     asked = await _confirmations(tx, _present(one.confirmation_id for one in claimed))
     named = set().union(*alerted.values(), *(ids for _, ids in asked.values())) if alerted or asked else set()
@@ -78,10 +78,21 @@ def _present(ids: Iterable[int | None]) -> list[int]:
     return sorted({it for it in ids if it is not None})
 
 
+async def addresses_of(tx: AsyncConnection, subscriber_ids: Collection[int]) -> dict[int, str]:
+    """Find the addresses of these subscribers; forgotten ones have none."""
+    statement = select(subscribers.c.id, subscribers.c.email).where(subscribers.c.id.in_(subscriber_ids))
+    return {key: email for key, email in (await tx.execute(statement)).all()}
+
+
+async def _articles(tx: AsyncConnection, ids: list[int]) -> dict[int, Article]:
+    rows = (await tx.execute(select_articles().where(articles.c.id.in_(ids)))).all()
+    return {article.id: article for article in map(to_article, rows)}
+
+
 async def _people(tx: AsyncConnection, ids: set[int]) -> dict[int, tuple[str, str, str | None]]:
     columns = subscribers.c
     statement = select(columns.id, columns.email, columns.state, columns.language).where(columns.id.in_(ids))
-    return {key: (email, state, language) for key, email, state, language in (await tx.execute(statement)).tuples()}
+    return {key: (email, state, language) for key, email, state, language in (await tx.execute(statement)).all()}
 
 
 async def _alert_channels(tx: AsyncConnection, delivery_ids: list[int]) -> dict[int, list[int]]:
@@ -107,7 +118,7 @@ async def _alert_channels(tx: AsyncConnection, delivery_ids: list[int]) -> dict[
         .order_by(deliveries.c.id, matches.c.score.desc(), matches.c.channel_id)
     )
     found: defaultdict[int, list[int]] = defaultdict(list)
-    for delivery_id, channel_id in (await tx.execute(statement)).tuples():
+    for delivery_id, channel_id in (await tx.execute(statement)).all():
         found[delivery_id].append(channel_id)
     return found
 
@@ -119,4 +130,4 @@ async def _confirmations(tx: AsyncConnection, ids: list[int]) -> dict[int, tuple
     statement = select(confirmations.c.id, confirmations.c.salt, confirmations.c.channel_ids).where(
         confirmations.c.id.in_(ids), confirmations.c.confirmed_at.is_(None)
     )
-    return {key: (salt, channel_ids) for key, salt, channel_ids in (await tx.execute(statement)).tuples()}
+    return {key: (salt, channel_ids) for key, salt, channel_ids in (await tx.execute(statement)).all()}

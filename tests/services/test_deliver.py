@@ -1,0 +1,326 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from secrets import token_hex
+
+import pytest
+from cast import World
+from sqlalchemy import func, select
+
+from alerts.core.deliveries import Dropped, InDoubt, Reply, Result, Stage, Untried
+from alerts.core.model import DeliveryState, Envelope, Lane
+from alerts.services.deliver import Delivered, Means, deliver
+from alerts.services.fan_out import fan_out
+from alerts.services.maintain import expire, rescue
+from alerts.storage import workers
+from alerts.storage.deliveries import count_by_state, due_ids, retry
+from alerts.storage.engine import Database
+from alerts.storage.letters import Letter
+from alerts.storage.schema import deliveries, subscribers, subscriptions, suppressions
+
+TAKEN = Reply(code=250, text="2.0.0 queued", stage=Stage.BODY)
+
+
+@dataclass
+class Relays:
+    """A carrier of ``connections`` that answers as told, and remembers what it was given."""
+
+    answer: Callable[[Envelope], Result] = lambda _: TAKEN
+    connections: int = 3
+    carried: list[Envelope] = field(default_factory=list)
+    after: Callable[[int], None] = lambda _: None
+
+    async def __call__(
+        self,
+        take: Callable[[], Awaitable[Envelope | None]],
+        report: Callable[[Envelope, Result, str], Awaitable[None]],
+        *,
+        wanted: int,
+    ) -> None:
+        async def connection() -> None:
+            while (envelope := await take()) is not None:
+                self.carried.append(envelope)
+                result = self.answer(envelope)
+                await report(envelope, result, "relay")
+                self.after(len(self.carried))
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(wanted, self.connections)):
+                group.create_task(connection())
+
+
+@dataclass
+class Office:
+    """A world whose deliveries can be sent."""
+
+    world: World
+    relays: Relays = field(default_factory=Relays)
+    stopping: bool = False
+    holds: bool = True
+    compose: Callable[[Letter], Envelope] | None = None
+
+    @property
+    def db(self) -> Database:
+        return self.world.db
+
+    async def send(self) -> Delivered:
+        return await deliver(self.db, self.means(), worker_id="w1")
+
+    def means(self) -> Means:
+        return Means(
+            carry=self.relays,
+            compose=self.compose or plain,
+            clock=lambda: self.world.now,
+            jitter=lambda: 0.0,
+            new_claim=lambda: token_hex(8),
+            holds=lambda: self.holds,
+            stopping=lambda: self.stopping,
+        )
+
+    async def publish(self, readers: int = 5) -> int:
+        channel = await self.world.channel()
+        await self.world.readers(readers, (channel,))
+        article = await self.world.article(await self.world.source(), channels=(channel,))
+        while not (await fan_out(self.db, article, now=self.world.now)).finished:
+            pass
+        return article
+
+    async def states(self) -> dict[str, int]:
+        async with self.db.reading() as tx:
+            return {state.value: number for state, number in (await count_by_state(tx)).items() if number}
+
+    async def column(self, name: str) -> set[object]:
+        async with self.db.reading() as tx:
+            return set((await tx.scalars(select(deliveries.c[name]))).all())
+
+
+def plain(letter: Letter) -> Envelope:
+    return Envelope(
+        delivery_id=letter.delivery.id,
+        claim=letter.delivery.claim or "",
+        sender="a@daily.example",
+        recipient=letter.recipient or "",
+        message=", ".join(channel.slug for channel in letter.channels).encode(),
+    )
+
+
+@pytest.fixture
+async def office(db: Database, now: datetime) -> Office:
+    async with db.transaction() as tx:
+        await workers.register(
+            tx, workers.Worker(id="w1", node="n", pid=1, version="0", started_at=now, heartbeat_at=now)
+        )
+    return Office(World(db, now))
+
+
+async def test_everything_due_is_sent_once_and_said_so_on_disk(office: Office) -> None:
+    await office.publish(40)
+    done = await office.send()
+    assert (done.sent, done.deferred, done.failed) == (40, 0, 0)
+    assert len({envelope.recipient for envelope in office.relays.carried}) == 40
+    assert await office.states() == {"sent": 40}
+    assert await office.column("reply") == {"250 2.0.0 queued"}
+    assert (await office.send()).sent == 0
+
+
+async def test_a_connection_sees_its_next_mail_only_after_its_last_result_is_on_disk(office: Office) -> None:
+    await office.publish(12)
+    office.relays.connections = 1
+    seen: list[int] = []
+
+    def answer(_envelope: Envelope) -> Result:
+        seen.append(len(office.relays.carried))
+        return TAKEN
+
+    office.relays.answer = answer
+    written = office.db.transaction
+    marked: list[int] = []
+
+    def count_writes():  # type: ignore[no-untyped-def]  # noqa: ANN202 - stands in for the method
+        marked.append(len(office.relays.carried))
+        return written()
+
+    office.db.transaction = count_writes  # type: ignore[method-assign]
+    await office.send()
+    # A transaction stands between any two mails of the one connection.
+    assert set(range(1, 13)) <= set(marked)
+    assert seen == list(range(1, 13))
+
+
+async def test_a_temporary_refusal_waits_by_the_rule_and_goes_out_then(office: Office) -> None:
+    await office.publish(1)
+    office.relays.answer = lambda _: Reply(code=450, text="4.2.1 later", stage=Stage.RCPT)
+    assert (await office.send()).deferred == 1
+    assert await office.column("due_at") == {office.world.now + timedelta(minutes=5)}
+    office.relays.answer = lambda _: TAKEN
+    assert (await office.send()).sent == 0
+    office.world.now += timedelta(minutes=5)
+    assert (await office.send()).sent == 1
+    assert await office.column("attempts") == {2}
+
+
+async def test_an_address_that_does_not_exist_is_never_mailed_again(office: Office) -> None:
+    await office.publish(3)
+    office.relays.answer = lambda it: (
+        Reply(code=550, text="5.1.1 no such user", stage=Stage.RCPT) if it.recipient.startswith("reader2@") else TAKEN
+    )
+    done = await office.send()
+    assert (done.sent, done.failed) == (2, 1)
+    async with office.db.reading() as tx:
+        assert await tx.scalar(select(func.count()).select_from(suppressions)) == 1
+        ended = select(subscriptions.c.end_reason).where(subscriptions.c.state == "ended")
+        assert (await tx.scalars(ended)).all() == ["bounced"]
+
+
+async def test_our_own_fault_suppresses_nobody(office: Office) -> None:
+    await office.publish(3)
+    office.relays.answer = lambda _: Reply(code=550, text="5.7.26 unauthenticated", stage=Stage.BODY)
+    assert (await office.send()).deferred == 3
+    async with office.db.reading() as tx:
+        assert await tx.scalar(select(func.count()).select_from(suppressions)) == 0
+
+
+async def test_a_mail_in_doubt_is_sent_again_once_and_not_before_five_minutes(office: Office) -> None:
+    await office.publish(1)
+    office.relays.answer = lambda _: InDoubt(reason="dropped")
+    await office.send()
+    office.world.now += timedelta(minutes=4, seconds=59)
+    await office.send()
+    assert len(office.relays.carried) == 1
+    office.world.now += timedelta(seconds=1)
+    await office.send()
+    assert len(office.relays.carried) == 2
+    assert await office.states() == {"failed": 1}
+
+
+async def test_what_nobody_tried_is_due_at_once_again(office: Office) -> None:
+    await office.publish(2)
+    answers = iter([Untried(reason="the relay is down")])
+    office.relays.answer = lambda _: next(answers, TAKEN)
+    done = await office.send()
+    assert (done.sent, await office.column("attempts")) == (2, {1})
+
+
+async def test_who_left_before_the_mail_began_gets_none(office: Office) -> None:
+    await office.publish(3)
+    async with office.db.transaction() as tx:
+        left = subscriptions.update().where(subscriptions.c.subscriber_id == 2)
+        await tx.execute(left.values(state="ended", end_reason="unsubscribed"))
+        await tx.execute(subscribers.delete().where(subscribers.c.id == 3))
+    done = await office.send()
+    assert (done.sent, done.cancelled) == (1, 2)
+    assert [it.recipient for it in office.relays.carried] == ["reader1@example.org"]
+
+
+async def test_the_mail_names_every_matching_channel_that_the_person_has(office: Office) -> None:
+    xiaomi, evs = await office.world.channel("xiaomi"), await office.world.channel("evs")
+    await office.world.readers(1, (xiaomi, evs))
+    await office.world.readers(1, (evs,), start=2)
+    article = await office.world.article(await office.world.source(), channels=(xiaomi, evs))
+    await fan_out(office.db, article, now=office.world.now)
+    await office.send()
+    assert [it.message for it in office.relays.carried] == [b"xiaomi, evs", b"evs"]
+
+
+async def test_a_mail_that_cannot_be_made_is_set_aside_after_three_tries_and_the_rest_goes_on(office: Office) -> None:
+    await office.publish(3)
+
+    def compose(letter: Letter) -> Envelope:
+        if letter.recipient == "reader2@example.org":
+            raise RuntimeError("a poisoned title")
+        return plain(letter)
+
+    office.compose = compose
+    for _ in range(4):
+        await office.send()
+        office.world.now += timedelta(minutes=10)
+    assert await office.states() == {"sent": 2, "failed": 1}
+    async with office.db.transaction() as tx:
+        assert await retry(tx, ids=None, now=office.world.now) == 1
+    office.compose = None
+    assert (await office.send()).sent == 1
+
+
+async def test_a_stop_finishes_what_is_in_flight_and_gives_the_rest_back(office: Office) -> None:
+    await office.publish(30)
+
+    def after(carried: int) -> None:
+        office.stopping = carried >= 10
+
+    office.relays.after = after
+    done = await office.send()
+    assert 10 <= done.sent <= 13
+    assert await office.states() == {"sent": done.sent, "pending": 30 - done.sent}
+
+
+async def test_a_worker_that_lost_its_lease_sends_no_more(office: Office) -> None:
+    await office.publish(30)
+
+    def after(carried: int) -> None:
+        office.holds = carried < 10
+
+    office.relays.after = after
+    done = await office.send()
+    assert done.sent <= 13
+    assert (await office.states())["claimed"] == 30 - done.sent
+
+
+async def test_the_claims_of_a_silent_worker_are_taken_back(office: Office) -> None:
+    await office.publish(30)
+    office.relays.after = lambda carried: setattr(office, "holds", carried < 10)
+    await office.send()
+    assert await rescue(office.db, now=office.world.now + timedelta(seconds=7)) == (0, 0)
+    buried, rescued = await rescue(office.db, now=office.world.now + timedelta(seconds=9))
+    assert (buried, rescued) == (1, 30 - len(office.relays.carried))
+
+
+async def test_a_claim_that_was_taken_over_changes_nothing(office: Office) -> None:
+    await office.publish(1)
+
+    def answer(envelope: Envelope) -> Result:
+        envelopes.append(envelope)
+        return Dropped(reason="reset")
+
+    envelopes: list[Envelope] = []
+    office.relays.answer = answer
+    steal = deliveries.update().values(claim="another", worker_id="w2")
+    composed = plain
+
+    def compose(letter: Letter) -> Envelope:
+        return replace(composed(letter), claim="stale")
+
+    office.compose = compose
+    await office.send()
+    async with office.db.transaction() as tx:
+        assert (await tx.execute(steal)).rowcount == 1
+    assert await office.column("attempts") == {0}
+
+
+async def test_what_is_too_old_expires_and_can_be_retried_by_name(office: Office) -> None:
+    await office.publish(2)
+    late = office.world.now + timedelta(hours=48, seconds=1)
+    assert await expire(office.db, now=late) == 2
+    async with office.db.transaction() as tx:
+        assert await retry(tx, ids=None, now=late) == 0
+        assert await retry(tx, ids=[1], now=late) == 1
+    assert await office.states() == {"expired": 1, "pending": 1}
+
+
+async def test_a_confirmation_goes_before_alerts_that_were_due_earlier(office: Office) -> None:
+    await office.publish(3)
+    async with office.db.transaction() as tx:
+        values = {"kind": "test", "lane": 0, "subscriber_id": 1, "state": DeliveryState.PENDING}
+        await tx.execute(deliveries.insert().values(**values, due_at=office.world.now, dated_at=office.world.now))
+    office.relays.connections = 1
+    await office.send()
+    assert [it.delivery_id for it in office.relays.carried] == [4, 1, 2, 3]
+
+
+@pytest.mark.parametrize("lane", [0, 1, 2])
+async def test_due_deliveries_are_found_on_the_index(sqlite_db: Database, now: datetime, lane: int) -> None:
+    async with sqlite_db.reading() as tx:
+        text = due_ids(Lane(lane), now=now, limit=10).compile(tx.sync_engine, compile_kwargs={"literal_binds": True})
+        plan = (await tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")).all()
+    assert any("ix_deliveries_state_lane_due_at_id" in str(row) for row in plan)
+    assert not any("TEMP B-TREE" in str(row) for row in plan)
