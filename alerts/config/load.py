@@ -25,13 +25,18 @@ def load_config(path: Path | None, environ: Environ[str, str]) -> Config:
 
     Raises ConfigError that tells every mistake, a line each: where, what is wrong, what was meant.
     """
-    path = path or Path(environ.get("ALERTS_CONFIG") or DEFAULT_NAME)
+    path = path_of(path, environ)
     problems = Problems()
     root = read_document(_text_of(path), str(path), problems)
     problems.refuse()  # what cannot be read as a tree cannot be judged any further
     config = _build(_top(root, path, problems), environ, path, problems)
     problems.refuse()
     return config
+
+
+def path_of(named: Path | None, environ: Environ[str, str]) -> Path:
+    """Return which file is meant: the one named, else ``$ALERTS_CONFIG``, else ``config.yaml`` here."""
+    return named or Path(environ.get("ALERTS_CONFIG") or DEFAULT_NAME)
 
 
 def _text_of(path: Path) -> str:

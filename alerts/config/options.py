@@ -137,7 +137,7 @@ SOURCE_KEYS = ("folder", "feed", "name", "every", "first_poll", "max_age", "allo
 CHANNEL = (
     Key(name="slug", read=values.slug, help="its name in URLs and commands: lower-case letters, digits, hyphens"),
     Key(name="name", read=values.line, help="its name as readers see it"),
-    Key(name="query", read=str, help="what it asks, such as 'tag:Xiaomi OR about:Xiaomi'"),
+    Key(name="query", read=values.query, help="what it asks, such as 'tag:Xiaomi OR about:Xiaomi'"),
 )
 
 TOP = ("site", "database", "database_password_file", "web", "mail", "sources", "channels", "templates")

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from babel import localedata
 
 from alerts.config.problems import meant, suggestion
+from alerts.core.query import parse
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -116,6 +117,12 @@ def slug(text: str) -> str:
     raise ValueError(f"{text!r} is not a slug; use lower-case letters, digits and single hyphens{hint}")
 
 
+def query(text: str) -> str:
+    """Read a channel's query; the parser says what is wrong with it."""
+    parse(text)
+    return text
+
+
 def language(text: str) -> str:
     """Read a language tag, ``en`` or ``zh-Hant-TW``; return it in its usual case."""
     tag = text.replace("_", "-")
@@ -184,8 +191,8 @@ def split_url(text: str) -> SplitResult:
     try:
         parts = urlsplit(text)
         _ = parts.port
-    except ValueError as error:
-        raise ValueError(f"it is not a URL: {error}") from None  # not shown: it may hold a password
+    except ValueError:
+        raise ValueError("it is not a URL; check its host and port") from None  # not shown: it may hold a password
     return parts
 
 

@@ -48,10 +48,9 @@ class Database:
         Raises DatabaseNewerError and DatabaseCorruptError, the file untouched; DatabaseUnavailableError when it cannot
         be reached or written; StorageError for a URL that we cannot use.
         """
-        parsed = _parse(url)
-        if parsed.get_backend_name() == "sqlite":
-            return await _open_sqlite(sqlite.path_of(parsed))
-        return await _open_postgresql(parsed)
+        if url.startswith("sqlite:"):
+            return await _open_sqlite(sqlite.path_of(url))
+        return await _open_postgresql(_parse(url))
 
     @property
     def dialect(self) -> Literal["sqlite", "postgresql"]:
@@ -108,7 +107,7 @@ def _parse(url: str) -> URL:
         ) from error
     if backend == "postgres":
         return parsed.set(drivername="postgresql")
-    if backend not in {"sqlite", "postgresql"}:
+    if backend != "postgresql":
         raise StorageError(f"a database of the kind {backend!r} is not known: write sqlite:///… or postgresql://…")
     return parsed
 

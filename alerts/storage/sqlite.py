@@ -21,13 +21,14 @@ OLDEST = (3, 35, 0)  # the first with RETURNING
 READERS = 8
 
 
-def path_of(url: URL) -> Path:
+def path_of(url: str) -> Path:
     """Return the file that the URL names, links followed; refuse a ledger that would vanish with the process."""
     if sqlite3.sqlite_version_info < OLDEST:
         raise StorageError(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed; use a newer Python")
-    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+    name = url.removeprefix("sqlite:///")  # all of it: a file may be called what SQLAlchemy would take for parameters
+    if name in {url, "", ":memory:"} or "\0" in name:
         raise StorageError("the ledger needs a file: write `database: sqlite:///var/alerts.db`")
-    return Path(url.database).resolve()
+    return Path(name).resolve()
 
 
 def judge_file(path: Path) -> int:
@@ -59,7 +60,7 @@ async def make_if_missing(path: Path, fill: Callable[[Path], Awaitable[None]]) -
         os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         try:
             await fill(new)
-            _name(new, path)
+            name_file(new, path)  # if another process was first, its ledger is the ledger
         finally:
             new.unlink(missing_ok=True)
     except OSError as error:
@@ -68,15 +69,18 @@ async def make_if_missing(path: Path, fill: Callable[[Path], Awaitable[None]]) -
         raise unavailable(path, error) from error
 
 
-def _name(new: Path, path: Path) -> None:
+def name_file(new: Path, path: Path) -> bool:
+    """Give a file its final name, durably; return False when there is one of that name already."""
     try:
         os.link(new, path)
     except FileExistsError:
-        return  # another process was first
+        return False
     except OSError:  # a file system without hard links
-        if not path.exists():
-            new.replace(path)
+        if path.exists():
+            return False
+        new.replace(path)
     _sync_folder(path.parent)
+    return True
 
 
 def _sync_folder(folder: Path) -> None:
