@@ -1,0 +1,66 @@
+"""What became of one article for one subscriber: a look back for `explain`; nothing is decided here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from alerts.core.model import DeliveryState
+from alerts.storage.schema import articles, deliveries, fan_outs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far an article came."""
+
+    matched_at: datetime | None
+    set_aside: str | None  # the reason
+    owes: bool  # it has a fan-out
+    fanned_out_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """The delivery of an article to a subscriber."""
+
+    delivery_id: int
+    state: DeliveryState
+    due_at: datetime
+    finished_at: datetime | None
+    attempts: int
+    reply: str | None
+
+
+async def progress_of(tx: AsyncConnection, article_id: int) -> Progress | None:
+    """Return how far an article came, or None if there is no such article."""
+    query = (
+        select(
+            articles.c.matched_at,
+            articles.c.set_aside,
+            fan_outs.c.article_id.is_not(None).label("owes"),
+            fan_outs.c.finished_at.label("fanned_out_at"),
+        )
+        .outerjoin(fan_outs, fan_outs.c.article_id == articles.c.id)
+        .where(articles.c.id == article_id)
+    )
+    row = (await tx.execute(query)).one_or_none()
+    return None if row is None else Progress(**row._asdict())
+
+
+async def trace_of(tx: AsyncConnection, *, article_id: int, subscriber_id: int) -> Trace | None:
+    """Return the delivery of this article to this subscriber, or None if none was owed."""
+    query = select(deliveries).where(deliveries.c.article_id == article_id, deliveries.c.subscriber_id == subscriber_id)
+    row = (await tx.execute(query)).one_or_none()
+    if row is None:
+        return None
+    return Trace(
+        delivery_id=row.id,
+        state=DeliveryState(row.state),
+        due_at=row.due_at,
+        finished_at=row.finished_at,
+        attempts=row.attempts,
+        reply=row.reply,
+    )
