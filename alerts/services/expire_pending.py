@@ -29,7 +29,8 @@ async def expire_pending(db: Database, *, now: datetime) -> Expired:
     ended_before = asked_before + CONFIRMATION_LIFETIME
 
     async def purge_people(tx: AsyncConnection) -> int:
-        ids = await subscribers.never_confirmed(tx, added_before=asked_before, limit=_BATCH)
+        await subscribers.never_confirmed(tx, added_before=asked_before, limit=_BATCH)  # holds their rows …
+        ids = await subscribers.never_confirmed(tx, added_before=asked_before, limit=_BATCH)  # … and is still true now
         await owed.cancel_all(tx, ids, now=now)
         await owed.forget_replies(tx, ids)
         await subscribers.erase(tx, ids)
