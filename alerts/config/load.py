@@ -28,7 +28,8 @@ def load_config(path: Path | None, environ: Environ[str, str]) -> Config:
     path = path_of(path, environ)
     problems = Problems()
     root = read_document(_text_of(path), str(path), problems)
-    problems.refuse()  # what cannot be read as a tree cannot be judged any further
+    if root is None:  # what cannot be read as a tree cannot be judged any further
+        problems.refuse()
     config = _build(_top(root, path, problems), environ, path, problems)
     problems.refuse()
     return config
