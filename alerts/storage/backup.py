@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from alerts.core.errors import DatabaseUnavailableError, InputError, StorageError
+from alerts.core.errors import DatabaseCorruptError, DatabaseUnavailableError, InputError, StorageError
 from alerts.storage.faults import translate_driver_error
 from alerts.storage.sqlite import judge_file, name_file, path_of
 
@@ -50,6 +50,13 @@ def back_up(url: str, target: Path, *, progress: Progress = lambda _done, _all: 
 
 def problems_of(path: Path) -> list[str]:
     """Return what SQLite finds wrong with every page, index and reference of a file; an empty list when it is sound."""
+    try:
+        return _problems(path)
+    except DatabaseCorruptError as error:  # too damaged to be looked through
+        return [str(error)]
+
+
+def _problems(path: Path) -> list[str]:
     judge_file(path)
     with _faults(path), closing(_connect(path)) as connection:
         pages = [row[0] for row in connection.execute("PRAGMA integrity_check(100)") if row[0] != "ok"]

@@ -70,7 +70,6 @@ def _run_missing_steps(connection: Connection) -> None:
     scripts = ScriptDirectory(str(FOLDER))
     context = MigrationContext.configure(connection)
     steps = list(scripts.iterate_revisions("head", context.get_current_revision() or "base"))
-    with Operations.context(context):
-        for step in reversed(steps):
-            step.module.upgrade()
-            context.stamp(scripts, step.revision)
+    for step in reversed(steps):
+        step.module.upgrade(Operations(context))  # handed over: Alembic's own `op` is one for the whole process
+        context.stamp(scripts, step.revision)

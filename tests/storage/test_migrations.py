@@ -1,0 +1,138 @@
+"""The numbered steps make the tables of the schema, on both databases, once, whoever else tries."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from alerts.core.errors import DatabaseNewerError, StorageError
+from alerts.storage import migrations
+from alerts.storage.engine import Database
+from alerts.storage.facts import ledger_id
+from alerts.storage.schema import metadata
+
+REPOSITORY = Path(__file__).parents[2]
+
+OPEN = """
+import asyncio, sys
+from alerts.storage.engine import Database
+from alerts.storage.facts import ledger_id
+
+async def main():
+    db = await Database.open(sys.argv[1])
+    async with db.reading() as tx:
+        print(await ledger_id(tx))
+    await db.close()
+
+asyncio.run(main())
+"""
+
+
+def differences(connection: Connection) -> list[object]:
+    context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+    return list(compare_metadata(context, metadata))
+
+
+async def test_the_steps_make_the_tables_of_the_schema(db: Database) -> None:
+    async with db.reading() as tx:
+        assert await tx.run_sync(differences) == []
+
+
+def test_the_steps_are_numbered_without_a_gap() -> None:
+    assert list(migrations.revisions()) == [f"{number:04}" for number in range(1, len(migrations.revisions()) + 1)]
+
+
+async def test_opening_again_changes_nothing(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'alerts.db'}"
+    names = []
+    for _ in range(2):
+        db = await Database.open(url)
+        async with db.reading() as tx:
+            names.append(await ledger_id(tx))
+        await db.close()
+    assert names[0] == names[1]
+
+
+async def test_a_newer_database_is_refused_and_left_as_it_is(db: Database) -> None:
+    async with db.transaction() as tx:
+        await tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        await tx.execute(text("DROP TABLE confirmations"))
+    with pytest.raises(DatabaseNewerError, match=r"newer version .*9999.* up to"):
+        await Database.open(url_of(db))
+    async with db.reading() as tx:
+        assert await tx.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
+
+
+def url_of(db: Database) -> str:
+    return f"sqlite:///{db.where}" if db.dialect == "sqlite" else db.where
+
+
+async def test_somebody_elses_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.db"
+    with closing(sqlite3.connect(path)) as theirs:
+        theirs.execute("CREATE TABLE invoices (id INTEGER)")
+    with pytest.raises(StorageError, match="invoices"):
+        await Database.open(f"sqlite:///{path}")
+    with closing(sqlite3.connect(path)) as theirs:
+        assert [name for (name,) in theirs.execute("SELECT name FROM sqlite_master")] == ["invoices"]
+
+
+async def test_a_step_that_fails_leaves_nothing_half_done(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_connection: Connection) -> None:
+        raise LookupError("the power went")
+
+    monkeypatch.setattr(migrations, "make_facts", fail)
+    with pytest.raises(LookupError):
+        await Database.open(postgresql_url)
+    monkeypatch.undo()
+    db = await Database.open(postgresql_url)
+    async with db.reading() as tx:
+        assert await tx.run_sync(differences) == []
+    await db.close()
+
+
+async def test_a_first_open_that_fails_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_connection: Connection) -> None:
+        raise LookupError("the power went")
+
+    monkeypatch.setattr(migrations, "make_facts", fail)
+    with pytest.raises(LookupError):
+        await Database.open(f"sqlite:///{tmp_path / 'alerts.db'}")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def fresh_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give the URL of a database that nobody opened yet."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'alerts.db'}"
+    return str(request.getfixturevalue("postgresql_url"))
+
+
+async def test_tasks_that_open_it_first_at_once_agree(fresh_url: str) -> None:
+    databases = await asyncio.gather(*(Database.open(fresh_url) for _ in range(4)))
+    names = set()
+    for db in databases:
+        async with db.reading() as tx:
+            names.add(await ledger_id(tx))
+        await db.close()
+    assert len(names) == 1
+
+
+def test_processes_that_open_it_first_at_once_agree(fresh_url: str) -> None:
+    processes = [
+        subprocess.Popen([sys.executable, "-c", OPEN, fresh_url], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    said = {process.communicate(timeout=60)[0] for process in processes}
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert len(said) == 1
