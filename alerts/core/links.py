@@ -1,10 +1,10 @@
-"""The canonical form of an article's address: the key under which two links are one; not one to fetch or to show."""
+"""Links to articles: the form that we show, and the canonical one, the key under which two links are one."""
 
 from __future__ import annotations
 
 import re
 from ipaddress import IPv6Address
-from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit
+from urllib.parse import SplitResult, quote, unquote_to_bytes, urljoin, urlsplit, urlunsplit
 
 MAX_URL = 2_000  # characters; longer ones are no article's address, and would not fit a database's index
 _MAX_RAW = 8_000  # characters with everything that falls away
@@ -21,6 +21,8 @@ _TRACKING = frozenset((
     "srsltid", "dm_i", "wickedid", "amp",
 ))
 # fmt: on
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+_LINK_SAFE = "-._~!$&'()*+,;=:@/?%"
 _SEGMENT_SAFE = "-._~!$&'()*+,;=:@"
 _QUERY_SAFE = "-._~!$'()*,;:@/?"
 _AMP_CACHE = "cdn.ampproject.org"
@@ -41,6 +43,28 @@ def canonical_url(url: str) -> str | None:
     while (canonical := _step(url)) is not None and canonical != url:
         url = canonical
     return canonical
+
+
+def web_link(link: str, *, base: str = "") -> str | None:
+    """Return a link that may stand in a mail: absolute, http or https, in ASCII, without a user; None where it is none.
+
+    A relative one is taken from ``base``. ``javascript:``, ``data:`` and the like are none.
+    """
+    link = _SURROGATE.sub("\ufffd", _CONTROL.sub("", link)).strip()
+    if not link or len(link) > _MAX_RAW:
+        return None
+    try:
+        parts = urlsplit(urljoin(base, link))
+        host, port = _ascii_host(parts), parts.port
+    except ValueError:
+        return None
+    if host is None:
+        return None
+    path = quote(parts.path, safe=_LINK_SAFE)
+    netloc = host if port is None else f"{host}:{port}"
+    return urlunsplit(
+        (parts.scheme, netloc, path, quote(parts.query, safe=_LINK_SAFE), quote(parts.fragment, safe=_LINK_SAFE))
+    )
 
 
 def _step(url: str) -> str | None:
@@ -64,13 +88,19 @@ def _step(url: str) -> str | None:
 
 def _host(parts: SplitResult) -> str | None:
     """Return the host in ASCII, without ``www.`` and ``amp.``; None where there is none."""
+    host = _ascii_host(parts)
+    while host is not None and host.startswith(("www.", "amp.")) and "." in host[4:]:
+        host = host[4:]
+    return host
+
+
+def _ascii_host(parts: SplitResult) -> str | None:
+    """Return the host in ASCII and lower case; None where there is none on the web; raise ValueError for an odd one."""
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         return None
     if ":" in parts.hostname:
-        return f"[{IPv6Address(parts.hostname)}]"
+        return f"[{IPv6Address(parts.hostname.partition('%')[0])}]"  # a scope means something on one machine only
     host = parts.hostname.rstrip(".").encode("idna").decode("ascii").lower()
-    while host.startswith(("www.", "amp.")) and "." in host[4:]:
-        host = host[4:]
     return host if _HOST.match(host) else None
 
 

@@ -1,0 +1,63 @@
+"""Bring a feed's bytes to text, whatever the server and the XML declaration claim; guesses nothing from statistics.
+
+Claims are often wrong in one way: a server's default says Latin-1 of what is UTF-8. Bytes beyond ASCII that are sound
+UTF-8 are UTF-8; then the document's own claim counts, then the server's, each only if the bytes bear it out.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+_MARKS = (  # the longer first: UTF-32's mark begins with UTF-16's
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_UNMARKED = ((b"<\0?\0", "utf-16-le"), (b"\0<\0?", "utf-16-be"), (b"<\0\0\0", "utf-32-le"), (b"\0\0\0<", "utf-32-be"))
+# As browsers read them: the name is the older subset, the bytes are the larger set.
+_LARGER = {
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "iso8859-1": "cp1252",
+    "ascii": "cp1252",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+    "big5": "big5hkscs",
+    "iso8859-9": "cp1254",
+    "tis-620": "cp874",
+}
+_DECLARED = re.compile(rb"\A\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9_.:+-]{1,40})", re.IGNORECASE)
+_NEVER_CLAIMED = re.compile(r"utf-(?:7|16|32)|idna|punycode|.*escape|undefined")  # hide markup, or show in the bytes
+_SEVEN_BITS = re.compile(r"\A(?:iso2022|hz)")
+
+
+def decode_feed(body: bytes, *, charset: str | None = None) -> str:
+    """Return the text of a feed; ``charset`` is what the server claims. What cannot be read becomes U+FFFD."""
+    for mark, encoding in _MARKS:
+        if body.startswith(mark):
+            return body[len(mark) :].decode(encoding, "replace")
+    for start, encoding in _UNMARKED:
+        if body.startswith(start):
+            return body.decode(encoding, "replace")
+    found = _DECLARED.match(body[:400])
+    claims = [name for name in (_known(found and found[1].decode("ascii")), _known(charset)) if name]
+    shifting = [name for name in claims if _SEVEN_BITS.match(name)]  # all ASCII, and yet not ASCII
+    for encoding in (*shifting, "utf-8", *claims):
+        try:
+            return body.decode(encoding)
+        except UnicodeError:
+            continue
+    return body.decode(claims[0] if claims else "cp1252", "replace")
+
+
+def _known(name: str | None) -> str | None:
+    """Return the codec of a claimed encoding; None when there is none for text."""
+    try:
+        codec = codecs.lookup(name or "").name
+        "".encode(codec)
+    except (LookupError, ValueError):
+        return None
+    return None if _NEVER_CLAIMED.match(codec) else _LARGER.get(codec, codec)

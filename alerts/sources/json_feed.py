@@ -1,0 +1,62 @@
+"""Read a JSON Feed (https://www.jsonfeed.org/version/1.1/) that a server sent; feedparser knows none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC
+
+from alerts.core.dates import read_moment
+from alerts.core.errors import FetchError
+from alerts.core.html_text import html_to_text
+from alerts.core.links import web_link
+from alerts.core.text import clean_line, clean_text
+from alerts.sources.entries import Entry, ParsedFeed, to_items
+
+
+def read_json_feed(text: str, *, url: str) -> ParsedFeed:
+    """Return the feed's items; what is of a wrong type counts as missing. Raise FetchError for other JSON."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FetchError("the answer is no sound JSON; it may have broken off") from error
+    items = document.get("items") if isinstance(document, Mapping) else None
+    if not isinstance(items, list):
+        raise FetchError("the answer is JSON, but no JSON Feed: it has no list of items")
+    return ParsedFeed(items=to_items(_entry(item, document, url) for item in items if isinstance(item, Mapping)))
+
+
+def _entry(item: Mapping[str, object], feed: Mapping[str, object], url: str) -> Entry:
+    plain, markup = clean_text(_text(item, "content_text")), _text(item, "content_html")
+    link = web_link(_text(item, "url"), base=url) or web_link(_text(item, "external_url"), base=url)
+    return Entry(
+        guid=_text(item, "id") or link or "",
+        title=clean_line(_text(item, "title")),
+        summary=clean_text(_text(item, "summary")),
+        content=plain or html_to_text(markup),
+        url=link,
+        author=", ".join(_authors(item)) or ", ".join(_authors(feed)) or None,
+        tags=tuple(tag for tag in _list(item, "tags") if isinstance(tag, str)),
+        language=_text(item, "language") or _text(feed, "language") or None,
+        published_at=read_moment(_text(item, "date_published") or _text(item, "date_modified"), UTC),
+    )
+
+
+def _authors(values: Mapping[str, object]) -> Iterator[str]:
+    """Yield the names of version 1.1's ``authors`` and version 1's ``author``."""
+    for author in (*_list(values, "authors"), values.get("author")):
+        if isinstance(author, Mapping) and _text(author, "name"):
+            yield _text(author, "name")
+
+
+def _text(values: Mapping[str, object], key: str) -> str:
+    """Return a text; a number is what some write as an id."""
+    value = values.get(key)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) else ""
+
+
+def _list(values: Mapping[str, object], key: str) -> list[object]:
+    value = values.get(key)
+    return value if isinstance(value, list) else []

@@ -1,0 +1,91 @@
+"""The child that parses feeds: reads jobs from its stdin, answers on its stdout, and may be killed at any time.
+
+Run as ``python -m alerts.sources.parse_worker``. A frame is four bytes of length and that many bytes: a job is two
+frames (JSON with the URL and charset, then the body), an answer is one (JSON). JSON, not pickle: a child that a
+hostile feed took over can then only lie about feeds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import struct
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import BinaryIO
+
+from alerts.core.errors import FetchError
+from alerts.sources.feed import parse_feed
+
+LENGTH = struct.Struct(">I")
+
+
+def main() -> None:
+    """Serve until stdin ends."""
+    memory, seconds = int(sys.argv[1]), int(sys.argv[2])
+    jobs = sys.stdin.buffer
+    # What a library prints must not end up among the answers.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    limit_memory(memory)
+    while (job := read_frame(jobs)) is not None:
+        body = read_frame(jobs)
+        if body is None:
+            return
+        alarm(seconds)
+        answer = json.dumps(answer_to(json.loads(job), body)).encode()
+        alarm(0)
+        answers.write(LENGTH.pack(len(answer)) + answer)
+        answers.flush()
+
+
+def answer_to(job: Mapping[str, str | None], body: bytes) -> dict[str, object]:
+    """Parse one feed; whatever goes wrong becomes an answer."""
+    try:
+        parsed = parse_feed(body, url=job["url"] or "", charset=job["charset"])
+    except FetchError as error:
+        return {"error": str(error)}
+    except MemoryError:
+        return {"error": "the feed needs more memory to read than a feed may"}
+    except Exception as error:  # noqa: BLE001 - feedparser may raise anything on hostile input; the kind tells enough
+        return {"error": f"the feed cannot be read ({type(error).__name__})"}
+    items = []
+    for item in parsed.items:
+        values = asdict(item)
+        values["published_at"] = item.published_at and item.published_at.isoformat()
+        items.append(values)
+    return {"items": items, "ttl_s": parsed.ttl and parsed.ttl.total_seconds()}
+
+
+def read_frame(stream: BinaryIO) -> bytes | None:
+    """Return the next frame; None where the stream ends."""
+    header = stream.read(LENGTH.size)
+    if len(header) < LENGTH.size:
+        return None
+    (length,) = LENGTH.unpack(header)
+    frame = stream.read(length)
+    return frame if len(frame) == length else None
+
+
+def limit_memory(limit: int) -> None:
+    """Let the process have no more than ``limit`` bytes of address space, where the system can say so."""
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415 - there is none on Windows
+
+    with contextlib.suppress(ValueError, OSError):  # macOS refuses some limits
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def alarm(seconds: int) -> None:
+    """Die in so many seconds unless told otherwise: the parent that would kill us may be gone."""
+    if sys.platform != "win32":
+        signal.alarm(seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""Parse feeds in child processes that are killed when they take too long; the event loop waits, and never parses."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import math
+import os
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+import alerts
+from alerts.core.errors import FetchError
+from alerts.core.model import Item
+from alerts.sources.entries import ParsedFeed
+from alerts.sources.parse_worker import LENGTH
+
+TIME_LIMIT = timedelta(seconds=20)  # for one feed
+MEMORY_LIMIT = 512 * 1024 * 1024  # bytes of address space of a child
+CHILDREN = 2
+MAX_ANSWER = 64 * 1024 * 1024  # bytes; 2,000 items of a 10 MiB feed are less
+_FEEDS_PER_CHILD = 500  # then a new one takes over: whatever leaked is gone
+
+
+class ParserProcess:
+    """A few children, started when first needed; close it at the end.
+
+    ``async with ParserProcess() as parser: parsed = await parser.parse(body, url=url)``
+    """
+
+    def __init__(
+        self, *, children: int = CHILDREN, time_limit: timedelta = TIME_LIMIT, memory_limit: int = MEMORY_LIMIT
+    ) -> None:
+        self._room = asyncio.Semaphore(children)
+        self._time_limit = time_limit
+        self._memory_limit = memory_limit
+        self._idle: list[_Child] = []
+        self._busy: set[_Child] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.close()
+
+    async def parse(self, body: bytes, *, url: str, charset: str | None = None) -> ParsedFeed:
+        """Return what the feed holds; raise FetchError when it is no feed, or is too much to read."""
+        async with self._child() as child:
+            try:
+                async with asyncio.timeout(self._time_limit.total_seconds()):
+                    answer = await child.ask({"url": url, "charset": charset}, body)
+            except TimeoutError as error:
+                raise FetchError(
+                    f"the feed takes longer than {self._time_limit.total_seconds():g} s to read"
+                ) from error
+            except (OSError, EOFError, ValueError) as error:
+                raise FetchError("the feed cannot be read: the process that tried died of it") from error
+        if "error" in answer:
+            raise FetchError(str(answer["error"]))
+        return _parsed(answer)
+
+    async def close(self) -> None:
+        """Kill every child and wait until it is gone."""
+        children = [*self._idle, *self._busy]
+        self._idle.clear()
+        await asyncio.gather(*(child.kill() for child in children))
+
+    @asynccontextmanager
+    async def _child(self) -> AsyncIterator[_Child]:
+        """Lend a child; one that did not answer is never lent again."""
+        async with self._room:
+            child = self._idle.pop() if self._idle else await self._start()
+            self._busy.add(child)
+            try:
+                yield child
+            finally:
+                self._busy.discard(child)
+                if child.is_ready and child.answers < _FEEDS_PER_CHILD:
+                    self._idle.append(child)
+                else:
+                    await asyncio.shield(child.kill())
+
+    async def _start(self) -> _Child:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", "alerts.sources.parse_worker"),
+                *(str(self._memory_limit), str(math.ceil(self._time_limit.total_seconds()) + 5)),
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=DEVNULL,
+                env=_environment(),
+                start_new_session=True,  # Ctrl-C is for the parent, which tells its children
+            )
+        except OSError as error:
+            raise FetchError(f"no process could be started to read the feed: {error.strerror}") from error
+        return _Child(process)
+
+
+class _Child:
+    """One child process and the pipes to it."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self.is_ready = True  # False while an answer is owed
+        self.answers = 0
+
+    async def ask(self, job: dict[str, str | None], body: bytes) -> dict[str, Any]:
+        """Send a job and wait for its answer."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        if stdin is None or stdout is None:
+            raise EOFError
+        self.is_ready = False
+        head = json.dumps(job).encode()
+        stdin.writelines((LENGTH.pack(len(head)), head, LENGTH.pack(len(body)), body))
+        await stdin.drain()
+        (length,) = LENGTH.unpack(await stdout.readexactly(LENGTH.size))
+        if length > MAX_ANSWER:
+            raise EOFError
+        answer: dict[str, Any] = json.loads(await stdout.readexactly(length))
+        self.is_ready = True
+        self.answers += 1
+        return answer
+
+    async def kill(self) -> None:
+        """Kill it and wait for its end, so that no zombie and no open pipe stays."""
+        self.is_ready = False
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+            with contextlib.suppress(OSError):
+                await self._process.stdin.wait_closed()
+        await self._process.wait()
+
+
+def _environment() -> dict[str, str]:
+    """Return what a child needs to start, and none of our secrets."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "TMPDIR") if name in os.environ}
+    return {**kept, "PYTHONPATH": str(Path(alerts.__file__).parent.parent), "PYTHONIOENCODING": "utf-8"}
+
+
+def _parsed(answer: dict[str, Any]) -> ParsedFeed:
+    ttl = answer["ttl_s"]
+    return ParsedFeed(
+        items=tuple(_item(values) for values in answer["items"]), ttl=None if ttl is None else timedelta(seconds=ttl)
+    )
+
+
+def _item(values: dict[str, Any]) -> Item:
+    published_at = values["published_at"]
+    return Item(
+        **{
+            **values,
+            "summary": tuple(values["summary"]),
+            "tags": tuple(values["tags"]),
+            "tickers": tuple(values["tickers"]),
+            "published_at": published_at and datetime.fromisoformat(published_at),
+        }
+    )
