@@ -34,7 +34,7 @@ _ASTRAL_NONCHARACTERS = re.compile(
     "[" + "".join(chr(plane << 16 | 0xFFFE) + chr(plane << 16 | 0xFFFF) for plane in range(1, 17)) + "]"
 )
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,70}\Z")
-_HOST = re.compile(r"\A[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\Z")
+_OWN_LINK = re.compile(rf"(?=.{{1,{LONGEST_OWN_LINK}}}\Z)https?://[A-Za-z0-9!$&'*+;=:@/?._~%\[\]-]+\Z")
 _URL_SAFE = "!$&'()*+,;=:@/?-._~%"
 _MIN_LEAD = 160  # characters: a shorter first paragraph takes the next one along
 _ALIKE = 60  # characters: a lead that begins like the summary says nothing new
@@ -73,6 +73,11 @@ class Links:
     manage: str
     unsubscribe: str
 
+    def __post_init__(self) -> None:
+        for link in (self.manage, self.unsubscribe):
+            if not _OWN_LINK.match(link):
+                raise ValueError(f"not a link that a header can bear (E11): {clean(link)[:30]!r}…")
+
     @classmethod
     def of(cls, site: SiteIdentity, *, manage: str, unsubscribe: str) -> Links:
         """Make the links from their tokens."""
@@ -87,8 +92,7 @@ def alert_contents(
     return {
         **_site_contents(site, language),
         **_channel_contents(channels),
-        "article": _article_contents(article, time_zone=site.time_zone)
-        | {"url": safe_link(article.item.url) or web_url},
+        "article": _article_contents(site, article) | {"url": safe_link(article.item.url) or web_url},
         "web_url": web_url,
         "manage_url": _sealed(links.manage),
         "unsubscribe_url": _sealed(links.unsubscribe),
@@ -164,17 +168,18 @@ def _channel_contents(channels: Sequence[Channel]) -> dict[str, object]:
     return {"channel": names[0], "channels": names[:NAMES], "more_channels": len(names[NAMES:])}
 
 
-def _article_contents(article: Article, *, time_zone: str) -> dict[str, object]:
+def _article_contents(site: SiteIdentity, article: Article) -> dict[str, object]:
     item = article.item
     points = [point for line in item.summary[:POINTS] if (point := clean(line, POINT))]
+    lead, source = _lead(item.body, points), clean(article.source_name, NAME)
     return {
-        "title": clean(item.title, TITLE),
+        "title": clean(item.title, TITLE) or excerpt(lead, NAME) or source or site.name,
         "summary": points,
-        "lead": _lead(item.body, points),
+        "lead": lead,
         "author": clean(item.author or "", NAME),
-        "source": clean(article.source_name, NAME),
+        "source": source,
         "language": declared_language(item.language) or "",
-        "day": _day(item.published_at, time_zone),
+        "day": _day(item.published_at, site.time_zone),
     }
 
 

@@ -126,12 +126,14 @@ def _a_label(label: str) -> str:
     if label.isascii():
         return label
     mapped = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).lower())
+    if any(unicodedata.category(character)[0] in "CZ" for character in mapped):
+        raise ValueError(f"{clean_line(label)[:100]!r} is no domain")
     return mapped if mapped.isascii() else "xn--" + mapped.encode("punycode").decode("ascii")
 
 
 def _phrase(text: str) -> tuple[str, ...]:
     """Return the tokens of a display name: words, one quoted string, or encoded words."""
-    words = text.split(" ")
+    words = text.split()
     if _is_plain(text):
         if all(_ATOM.match(word) for word in words):
             return tuple(words)

@@ -13,7 +13,7 @@ from hashlib import sha256
 OPEN, CLOSE = "\ufdd0", "\ufdd1"
 _WIDTH = 75  # characters of a quoted-printable line; the 76th is the soft break
 _SEAL = re.compile(f"{OPEN}([A-Za-z0-9_-]*){CLOSE}")
-_PIECE = re.compile(rf"{OPEN}[A-Za-z0-9_-]*{CLOSE}|[\t -<>-~]+|.", re.DOTALL)
+_PIECE = re.compile(rf"{OPEN}(?P<token>[A-Za-z0-9_-]*){CLOSE}|(?P<plain>[\t -<>-~]+)|(?P<other>.)", re.DOTALL)
 _MANGLED_AT_LINE_START = re.compile(r"\A(?:\.|From )")
 _MANGLED = re.compile(r"^(?:\.|From )", re.MULTILINE)
 _UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
@@ -82,14 +82,14 @@ def quoted_printable(text: str) -> bytes:
 def _encoded_line(line: str) -> str:
     """Encode one line: runs of plain characters are cut anywhere; a token and a character's octets stay together."""
     lines = [""]
-    for piece in _PIECE.findall(line):
-        if not "\t" <= piece[0] <= "~" or piece[0] == "=":
-            whole = piece[1:-1] if piece[0] == OPEN else "".join(f"={octet:02X}" for octet in piece.encode("utf-8"))
-            if len(lines[-1]) + len(whole) > _WIDTH:
-                lines.append("")
-            lines[-1] += whole
+    for piece in _PIECE.finditer(line):
+        if piece["plain"]:
+            _add_run(lines, piece["plain"])
             continue
-        _add_run(lines, piece)
+        whole = piece["token"] or "".join(f"={octet:02X}" for octet in (piece["other"] or "").encode("utf-8"))
+        if len(lines[-1]) + len(whole) > _WIDTH:
+            lines.append("")
+        lines[-1] += whole
     if lines[-1].endswith((" ", "\t")):
         lines[-1] = f"{lines[-1][:-1]}={ord(lines[-1][-1]):02X}"
     return "=\r\n".join(lines)

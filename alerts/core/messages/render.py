@@ -16,6 +16,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup, escape
 
+from alerts.core.language import declared_language
 from alerts.core.messages.headers import without_reply_marks
 from alerts.core.messages.mime import tidy
 from alerts.core.messages.wrap import wrap
@@ -79,7 +80,7 @@ class Templates(Mapping[str, str]):
 
     def _sentences(self, language: str) -> Mapping[str, str]:
         """Return a language's sentences: those of ``zh-Hant-TW``, else ``zh-Hant``, else ``zh``, else none."""
-        tag = language
+        tag = declared_language(language) or ""
         while tag and tag not in self._translations:
             tag = tag.rpartition("-")[0]
         return self._translations.get(tag, {})
