@@ -7,7 +7,9 @@ takes no part. A tag only confirms what the text bears out, since whoever sets t
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from alerts.core.model import Hit
@@ -20,12 +22,28 @@ WEIGHTS = {"title": 0.40, "summary": 0.15, "lead": 0.20, "body": 0.25}
 TAG_WEIGHT = 0.05  # on top
 TAG_NEEDS = 0.4  # the score that the text alone must have before a tag adds to it
 
+# The title: who comes first acts; who comes late is met, bought or beaten.
 _EARLY = 0.4  # of the headline
 _LATE_IN_TITLE = 0.6
-_SHORT = 4  # sentences; fewer cannot repeat a name
-_UNSUPPORTED = 0.4
-_SUPPORTING_SHARE = 0.3
+_COMPARED = 0.25
+_UNSUPPORTED = 0.7  # what a headline is worth when the text hardly comes back to the name
+_SUPPORTING_SHARE = 0.25
+_SHORT = 4  # sentences; fewer cannot come back to anything
+
+_LATE_IN_LEAD = 0.6
 _WHOLE_SHARE = 0.35  # of the sentences; names give way to pronouns, so a subject is rarely in more
+_MOST_OF_BODY = 1.4  # a name in every other sentence makes up for a headline that only teases
+
+# English and Chinese; in another language the places alone decide.
+_CUE_BEFORE = re.compile(
+    r"(?:\b(?:vs\.?|versus|than|over|against|unlike|beat(?:s|ing)?|outsell(?:s|ing)?|outsold|overtak(?:es?|ing)|overtook"
+    r"|surpass(?:es|ed|ing)?|rival(?:s|l?ing)?|challeng(?:es?|ing)|ex|former)(?: the)? "
+    r"|超过|超越|超|击败|反超|对标|挑战|对比|不敌|不及|比|前)\Z"
+)
+_CUE_AFTER = re.compile(
+    r"(?:'s)? (?:rival|competitor|challenger|killer|alternative|fighter)s?\b|的?(?:竞争)?对手|杀手|劲敌"
+)
+_CUE_LENGTH = 20  # characters: one cue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,64 +69,68 @@ class Weight:
 
 def weigh(term: Term, article: Prepared) -> Weight:
     """Return how much ``article`` is about ``term``, with the part that each of its zones has in that."""
-    # A feed often gives a summary and no text; then the summary is the text, and all of it is its beginning.
-    text, lead_end, sentences = article.body, article.lead_end, article.sentences
-    if not text:
-        text, lead_end, sentences = article.summary, len(article.summary), (0,)
-    places = {zone: _places(term, words) for zone, words in (("title", article.title), ("text", text))}
-    in_summary = _places(term, article.summary) if article.body else []
+    in_title = occurrences(article.title, term.key, prefix=term.prefix)
+    in_summary = occurrences(article.summary, term.key, prefix=term.prefix)
+    in_text = occurrences(article.body, term.key, prefix=term.prefix) if article.body else in_summary
+    tagged = sum(is_or_begins(tag, term.key, prefix=term.prefix) for tag in article.tags)
 
-    share = _share(places["text"], sentences)
+    naming = len({bisect_right(article.sentences, place) for place in in_text})
     strengths: dict[str, float] = {}
     if article.title:
-        strengths["title"] = _title_strength(places["title"], article.title) * _support(share, sentences)
-    if article.body and article.summary:
+        strengths["title"] = _title_strength(in_title, article.title, len(term.key)) * _support(
+            naming, article.sentences
+        )
+    if article.summary and article.body:
         strengths["summary"] = _summary_strength(in_summary, article.summary)
-    if text:
-        strengths["lead"] = _lead_strength(places["text"], sentences, lead_end)
-        strengths["body"] = min(1.0, share / _WHOLE_SHARE)
+    if article.text:
+        strengths["lead"] = _lead_strength(in_text, article)
+        strengths["body"] = min(_MOST_OF_BODY, _share(naming, article.sentences) / _WHOLE_SHARE)
+    parts = _parts(strengths, tagged=tagged > 0)
 
+    in_lead = sum(place < article.lead_end for place in in_text) if article.body else 0
+    in_rest = len(in_text) - in_lead if article.body else 0
+    counts = {"title": len(in_title), "summary": len(in_summary), "lead": in_lead, "body": in_rest, "tag": tagged}
+    return Weight(
+        score=round(min(1.0, sum(part for _, part in parts)), 2),  # as it is shown
+        parts=parts,
+        hits=tuple(Hit(term=term.text, zone=zone, count=count) for zone, count in counts.items() if count),
+    )
+
+
+def _parts(strengths: Mapping[str, float], *, tagged: bool) -> tuple[tuple[str, float], ...]:
+    """Weigh the zones that there are; together they weigh 1."""
     whole = sum(WEIGHTS[zone] for zone in strengths)
     parts = [(zone, WEIGHTS[zone] * strength / whole) for zone, strength in strengths.items()]
-    score = sum(part for _, part in parts)
-    tagged = sum(is_or_begins(tag, term.key, prefix=term.prefix) for tag in article.tags)
-    if tagged and score >= TAG_NEEDS:
-        parts.append(("tag", min(TAG_WEIGHT, 1 - score)))
-        score += parts[-1][1]
-    lead = sum(place < lead_end for place in places["text"])
-    counts = {
-        "title": len(places["title"]),
-        "summary": len(in_summary) if article.body else lead,
-        "lead": lead if article.body else 0,
-        "body": len(places["text"]) - lead,
-        "tag": tagged,
-    }
-    hits = tuple(Hit(term=term.text, zone=zone, count=count) for zone, count in counts.items() if count)
-    return Weight(score=score, parts=tuple(parts), hits=hits)
+    if tagged and sum(part for _, part in parts) >= TAG_NEEDS:
+        parts.append(("tag", TAG_WEIGHT))
+    return tuple(parts)
 
 
-def _places(term: Term, zone: str) -> list[int]:
-    return occurrences(zone, term.key, prefix=term.prefix)
-
-
-def _share(places: list[int], sentences: tuple[int, ...]) -> float:
+def _share(naming: int, sentences: tuple[int, ...]) -> float:
     """Return the share of sentences that name it; two are added, so that a mention is not half of a short text."""
-    naming = {bisect_right(sentences, place) for place in places}
-    return len(naming) / (len(sentences) + 2)
+    return naming / (len(sentences) + 2)
 
 
-def _title_strength(places: list[int], title: str) -> float:
-    """Return 1 for what the headline begins with, less for what comes late: there stand rivals, partners, places."""
-    if not places:
-        return 0.0
-    return 1.0 if places[0] <= len(title) * _EARLY else _LATE_IN_TITLE
+def _title_strength(places: list[int], title: str, length: int) -> float:
+    """Return 1 for what the headline begins with, less for what comes late, little for what it is compared with."""
+    own = [place for place in places if not _is_compared(title, place, place + length)]
+    if not own:
+        return _COMPARED if places else 0.0
+    return 1.0 if own[0] <= len(title) * _EARLY else _LATE_IN_TITLE
 
 
-def _support(share: float, sentences: tuple[int, ...]) -> float:
-    """Return how far the text stands behind its headline: what only the headline names is a comparison, or a bait."""
+def _is_compared(title: str, start: int, end: int) -> bool:
+    """Say whether the headline holds something against what stands there: "outsells the …", "… rival"."""
+    before, after = title[max(0, start - _CUE_LENGTH) : start], title[end : end + _CUE_LENGTH]
+    return bool(_CUE_BEFORE.search(before) or _CUE_AFTER.match(after))
+
+
+def _support(naming: int, sentences: tuple[int, ...]) -> float:
+    """Return how far the text stands behind its headline: what it names once is a rival, a partner, or bait."""
     if len(sentences) < _SHORT:
         return 1.0
-    return min(1.0, _UNSUPPORTED + share / _SUPPORTING_SHARE)
+    again = min((naming - 1) / 2, _share(naming, sentences) / _SUPPORTING_SHARE) if naming else 0.0
+    return min(1.0, _UNSUPPORTED + (1 - _UNSUPPORTED) * again)
 
 
 def _summary_strength(places: list[int], summary: str) -> float:
@@ -119,8 +141,8 @@ def _summary_strength(places: list[int], summary: str) -> float:
     return (float(0 in lines) + len(lines) / (summary.count("\n") + 1)) / 2
 
 
-def _lead_strength(places: list[int], sentences: tuple[int, ...], lead_end: int) -> float:
-    """Return 1 for what the first sentence names, half for the rest of the lead."""
-    if not places or places[0] >= lead_end:
+def _lead_strength(places: list[int], article: Prepared) -> float:
+    """Return 1 for what the first sentence names, less for the rest of the lead."""
+    if not places or places[0] >= article.lead_end:
         return 0.0
-    return 1.0 if bisect_right(sentences, places[0]) == 1 else 0.5
+    return 1.0 if bisect_right(article.sentences, places[0]) == 1 else _LATE_IN_LEAD

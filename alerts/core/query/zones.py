@@ -24,9 +24,9 @@ class Prepared:
 
     title: str
     summary: str
-    body: str  # the lead is its beginning
-    lead_end: int  # where in ``body`` the lead is over
-    sentences: tuple[int, ...]  # where in ``body`` sentences begin
+    body: str
+    lead_end: int  # where in ``text`` the lead is over
+    sentences: tuple[int, ...]  # where in ``text`` sentences begin
     tags: tuple[str, ...]
     author: str
     source: str
@@ -34,13 +34,19 @@ class Prepared:
     tickers: tuple[str, ...]  # each twice: "hkg:1810" and "1810"
     haystack: str  # all of the above: what a query's literals are looked for in
 
+    @property
+    def text(self) -> str:
+        """The body, or what a feed gave in its place: a summary and no more."""
+        return self.body or self.summary
+
 
 def prepare(item: Item, *, source_name: str) -> Prepared:
     """Fold and lay out an item; every query can then be asked about it."""
     title = fold(item.title)
     summary = _lines(item.summary)
     body = _lines(item.body.splitlines())
-    sentences = tuple(_sentence_starts(body))
+    text = body or summary
+    sentences = tuple(_sentence_starts(text))
     tags = tuple(tag_key(tag) for tag in item.tags)
     author, source = fold(item.author or ""), fold(source_name)
     language = language_key(item.language or "")
@@ -49,7 +55,7 @@ def prepare(item: Item, *, source_name: str) -> Prepared:
         title=title,
         summary=summary,
         body=body,
-        lead_end=_lead_end(body, sentences),
+        lead_end=_lead_end(text, sentences),
         sentences=sentences,
         tags=tags,
         author=author,
@@ -84,17 +90,17 @@ def _lines(lines: Iterable[str]) -> str:
     return "\n".join(folded for line in lines if (folded := fold(line)))
 
 
-def _sentence_starts(body: str) -> list[int]:
+def _sentence_starts(text: str) -> list[int]:
     """Return where sentences begin; "Inc." may end one too many, which costs a share little."""
-    ends = [0, *(end.end() for end in _SENTENCE_END.finditer(body)), len(body)]
-    return [start for start, end in pairwise(ends) if body[start:end].strip()]
+    ends = [0, *(end.end() for end in _SENTENCE_END.finditer(text)), len(text)]
+    return [start for start, end in pairwise(ends) if text[start:end].strip()]
 
 
-def _lead_end(body: str, sentences: tuple[int, ...]) -> int:
+def _lead_end(text: str, sentences: tuple[int, ...]) -> int:
     """Return the end of the sentence with which the lead is long enough."""
     weight = 0
-    for start, end in pairwise((*sentences, len(body))):
-        weight += end - start + (_IDEOGRAPH_WEIGHT - 1) * len(_IDEOGRAPH.findall(body, start, end))
+    for start, end in pairwise((*sentences, len(text))):
+        weight += end - start + (_IDEOGRAPH_WEIGHT - 1) * len(_IDEOGRAPH.findall(text, start, end))
         if weight >= LEAD_WEIGHT:
             return end
-    return len(body)
+    return len(text)
