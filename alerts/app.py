@@ -11,7 +11,7 @@ from alerts.config import Config
 from alerts.core.messages import SiteIdentity, Templates
 from alerts.core.tokens import Secrets
 from alerts.mail.catcher import Catcher
-from alerts.mail.connection import Endpoint
+from alerts.mail.opening import Endpoint
 from alerts.mail.relays import Relay
 from alerts.mail.templates import load_templates
 from alerts.metrics import Metrics

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,15 +15,14 @@ import structlog
 from alerts.core.deliveries import Reply, Result, Untried, Verdict, verdict
 from alerts.core.errors import RelayError
 from alerts.core.model import Envelope
-from alerts.mail.connection import Connection, Endpoint, Timeouts
+from alerts.mail.opening import Connection, Endpoint, open_connection
+from alerts.mail.pipelining import Take
+from alerts.mail.timeouts import Timeouts
 
 _log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE = timedelta(seconds=2)
 _LONGEST_PAUSE = timedelta(minutes=5)
-
-#: Gives the next message to send, or None when there is nothing left.
-Take = Callable[[], Awaitable[Envelope | None]]
 
 
 class Report(Protocol):
@@ -64,6 +63,7 @@ class Relay:
     weight: int = 1
     messages_per_connection: int = 100
     timeouts: Timeouts = field(default_factory=Timeouts)
+    pipelining: bool = True  # until it is caught lying about it
     tls_context: ssl.SSLContext | None = None
     health: Health = field(default_factory=Health)
     open_connections: int = 0
@@ -81,30 +81,49 @@ class Relay:
         connection: Connection | None = None
         try:
             while self.available() and (envelope := await take()) is not None:
-                connection, result = await self._send(connection, envelope)
-                await report(envelope, result, self.name)
+                await self._drop(connection)
+                connection = None
+                connection = await self._carry_on(envelope, take, report)
         finally:
             await self._drop(connection)
 
-    async def _send(self, connection: Connection | None, envelope: Envelope) -> tuple[Connection | None, Result]:
+    async def _carry_on(self, first: Envelope, take: Take, report: Report) -> Connection | None:
+        """Open a connection for ``first`` and send on it for as long as it is good."""
         try:
-            connection = await self._ready(connection)
+            connection = await self._open()
         except RelayError as error:
             self._rest(str(error), permanent=error.permanent)
-            return None, Untried(reason=str(error))
-        first = connection.carried == 0
-        result = await connection.send(envelope)
-        self._learn(result, first=first)
-        return connection, result
+            await report(first, Untried(reason=str(error)), self.name)
+            return None
+        answered = False
 
-    async def _ready(self, connection: Connection | None) -> Connection:
-        """Give a connection that can take a message, a new one if this one is spent."""
-        if connection is not None and connection.usable and connection.carried < self.messages_per_connection:
-            return connection
-        await self._drop(connection)
+        async def tell(envelope: Envelope, result: Result) -> None:
+            nonlocal answered
+            self._learn(result, first=not answered, connection=connection)
+            answered = True
+            await report(envelope, result, self.name)
+
+        async def take_while_available() -> Envelope | None:
+            return await take() if self.available() else None
+
+        try:
+            await connection.pump(first, take_while_available, tell)
+        except BaseException:
+            connection.close()
+            self.open_connections -= 1
+            raise
+        return connection
+
+    async def _open(self) -> Connection:
         self.open_connections += 1
         try:
-            return await Connection.open(self.endpoint, self.timeouts, tls_context=self.tls_context)
+            return await open_connection(
+                self.endpoint,
+                self.timeouts,
+                share=self.messages_per_connection,
+                pipelining=self.pipelining,
+                tls_context=self.tls_context,
+            )
         except BaseException:
             self.open_connections -= 1
             raise
@@ -118,8 +137,11 @@ class Relay:
         else:
             connection.close()
 
-    def _learn(self, result: Result, *, first: bool) -> None:
+    def _learn(self, result: Result, *, first: bool, connection: Connection) -> None:
         """Draw what a result says about the relay itself."""
+        if connection.lied:
+            self._stop_pipelining(str(result))
+            return
         match result:
             case Reply() if verdict(result) is Verdict.RELAY:
                 self._rest(f"{self.name} refuses us: {result}", permanent=True)
@@ -129,6 +151,12 @@ class Relay:
                 self._rest(f"{self.name} closes before it takes a mail: {reason}", permanent=False)
             case _:
                 pass
+
+    def _stop_pipelining(self, reason: str) -> None:
+        """Drive a server that only says that it can pipeline step by step from now on."""
+        if self.pipelining:
+            _log.warning("relay_cannot_pipeline", relay=self.name, reason=reason)
+        self.pipelining = False
 
     def _rest(self, reason: str, *, permanent: bool) -> None:
         failures = self.health.failures + 1

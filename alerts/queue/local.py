@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 import structlog
+
 from alerts.queue.port import Handler, Job, Step
 
 _log = structlog.get_logger(__name__)
@@ -81,7 +82,7 @@ class LocalQueue:
     async def _run(self, job: Job) -> None:
         try:
             await self._handlers[job.step](job)
-        except Exception:  # a job that fails must not take the others along; the next tick tries again
+        except Exception:  # noqa: BLE001 - a job that fails must not take the others along; the next tick tries again
             _log.exception("job_failed", step=job.step.value, key=job.key)
         finally:
             self._running.discard(job)

@@ -17,7 +17,7 @@ import structlog
 
 from alerts.core.deliveries import Fault, Outcome, Result, Standing, Untried, outcome
 from alerts.core.errors import DatabaseUnavailableError
-from alerts.core.model import Delivery, DeliveryState, Envelope, Lane
+from alerts.core.model import Delivery, DeliveryState, Envelope
 from alerts.storage import deliveries, suppressions
 from alerts.storage.deliveries import Written
 from alerts.storage.engine import Database
@@ -188,7 +188,7 @@ class _Run:
             return None
         try:
             return self._means.compose(letter)
-        except Exception as error:  # whatever a template or a title did, the others go on
+        except Exception as error:  # noqa: BLE001 - whatever a template or a title did, the others go on
             _log.exception("compose_failed", delivery=letter.delivery.id, article=letter.delivery.article_id)
             reason = f"{type(error).__name__}: {error}"
             await self._settle(letter.delivery.id, claim, Fault(reason=reason), relay=None)

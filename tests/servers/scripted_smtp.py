@@ -22,6 +22,8 @@ class Session:
     mails: int = 0
     sender: str = ""
     recipient: str = ""
+    begun: bool = False  # a sender was accepted
+    ready: bool = False  # a recipient was accepted
     commands: list[str] = field(default_factory=list)
 
 
@@ -55,6 +57,7 @@ class ScriptedSmtp:
         self._script = script or (lambda _phase, _session: None)
         self._extensions = extensions
         self.port = port
+        self.generous = False  # says 354 though no recipient was accepted (RFC 2920, 3.1)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -100,7 +103,7 @@ class ScriptedSmtp:
             verb = line.split(" ")[0].split(":")[0].upper()
             going = await self._obey(verb, line, session, reader, writer)
 
-    async def _obey(
+    async def _obey(  # noqa: PLR0911 - a table of verbs
         self, verb: str, line: str, session: Session, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
         match verb:
@@ -110,10 +113,19 @@ class ScriptedSmtp:
                 return await self._answer("ehlo", session, writer, good.encode())
             case "MAIL":
                 session.sender = line.partition("<")[2].partition(">")[0]
-                return await self._answer("mail", session, writer, b"250 2.1.0 Ok\r\n")
+                session.ready = False
+                reply = self._script("mail", session) or b"250 2.1.0 Ok\r\n"
+                session.begun = reply.startswith(b"2")
+                return await self._say(reply, writer)
+            case "RCPT" if not session.begun:
+                return await self._say(b"503 5.5.1 no sender\r\n", writer)
             case "RCPT":
                 session.recipient = line.partition("<")[2].partition(">")[0]
-                return await self._answer("rcpt", session, writer, b"250 2.1.5 Ok\r\n")
+                reply = self._script("rcpt", session) or b"250 2.1.5 Ok\r\n"
+                session.ready = reply.startswith(b"2")
+                return await self._say(reply, writer)
+            case "DATA" if not session.ready and not self.generous:
+                return await self._say(b"503 5.5.1 no recipient\r\n", writer)
             case "DATA":
                 return await self._data(session, reader, writer)
             case "QUIT":
@@ -131,8 +143,10 @@ class ScriptedSmtp:
             await reader.readexactly(20)
             return False
         body = b""
-        while not body.endswith(b"\r\n.\r\n"):
+        while body != b".\r\n" and not body.endswith(b"\r\n.\r\n"):
             body += await reader.readuntil(b"\n")
+        if not session.ready:
+            return await self._say(b"554 5.5.1 no valid recipients\r\n", writer)
         reply = self._script("dot", session) or b"250 2.0.0 queued\r\n"
         data = b"\r\n".join(it[1:] if it.startswith(b".") else it for it in body[:-3].split(b"\r\n"))
         self.taken.append(Taken(session.sender, session.recipient, data, acknowledged=reply.startswith(b"250")))

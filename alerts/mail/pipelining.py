@@ -1,0 +1,167 @@
+"""The pipelined data phase (RFC 2920): one write carries a body, its dot, and the next mail's MAIL, RCPT, DATA.
+
+So a mail costs one round trip instead of four. Every reply is accounted to its mail; the next body is written only
+after the last result is on disk. A server that only says that it can is noticed (``lied``) and driven step by step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+from alerts.core.deliveries import Dropped, InDoubt, Reply, Result, Stage, Untried
+from alerts.core.model import Envelope
+from alerts.mail.offer import Offer, stuffed
+from alerts.mail.replies import BrokenReplyError, Replies
+from alerts.mail.timeouts import Timeouts
+
+#: Gives the next message to send, or None when there is nothing left.
+Take = Callable[[], Awaitable[Envelope | None]]
+#: Keeps what became of a message; returns once that is on disk.
+Tell = Callable[[Envelope, Result], Awaitable[None]]
+
+_CLOSING = 421
+_GO_AHEAD = 354
+_CONFUSED = range(500, 504)  # "bad sequence", "unknown command": what a server says that lost its place
+
+
+class Pipelined:
+    """An open connection whose server offers PIPELINING; ``usable`` turns false once it must be replaced."""
+
+    def __init__(
+        self, transport: asyncio.Transport, replies: Replies, offer: Offer, timeouts: Timeouts, *, share: int
+    ) -> None:
+        self._transport = transport
+        self._replies = replies
+        self._offer = offer
+        self._timeouts = timeouts
+        self._share = share  # messages that this connection may carry
+        self._reset = False  # a refused mail left a transaction open
+        self.usable = True
+        self.lied = False
+        self.carried = 0
+
+    async def pump(self, first: Envelope, take: Take, tell: Tell) -> None:
+        """Send ``first`` and what ``take`` gives, until that ends or this connection is spent."""
+        mail: Envelope | None = await self._sendable(first, take, tell)
+        self._ask(mail)
+        while mail is not None:
+            refused = await self._go_ahead(mail)
+            if refused is None:
+                mail = await self._body(mail, take, tell)
+                continue
+            await tell(mail, refused)
+            mail = await self._next(take, tell)
+            self._ask(mail)
+
+    async def quit(self) -> None:
+        """Say goodbye; that it fails is no failure."""
+        if self.usable and not self._replies.ended:
+            self._transport.write(b"QUIT\r\n")
+            with contextlib.suppress(BrokenReplyError, TimeoutError):
+                await self._replies.next(self._timeouts.quit_s)
+        self.close()
+
+    def close(self) -> None:
+        """Drop the connection at once."""
+        self.usable = False
+        self._transport.close()
+
+    async def _next(self, take: Take, tell: Tell) -> Envelope | None:
+        """Take the next mail that this connection may carry."""
+        if not self.usable or self.carried >= self._share:
+            return None
+        return await self._sendable(await take(), take, tell)
+
+    async def _sendable(self, mail: Envelope | None, take: Take, tell: Tell) -> Envelope | None:
+        while mail is not None and (refusal := self._offer.refusal(mail)) is not None:
+            await tell(mail, refusal)
+            mail = await take()
+        return mail
+
+    def _ask(self, mail: Envelope | None, *, before: bytes = b"") -> None:
+        """Write what ends the last mail and what begins this one, in one go."""
+        lines = [command for _, command in self._offer.commands(mail)] if mail is not None else []
+        if lines and self._reset:
+            lines.insert(0, b"RSET")
+        if before or lines:
+            self._transport.write(before + b"".join(line + b"\r\n" for line in lines))
+
+    async def _body(self, mail: Envelope, take: Take, tell: Tell) -> Envelope | None:
+        """Write a body and the next mail's commands; tell what became of the body; give the next mail."""
+        self.carried += 1
+        following = await self._next(take, tell)
+        self._ask(following, before=stuffed(mail.message))
+        result = await self._after_dot()
+        await tell(mail, result)
+        if following is not None and not self.usable:
+            await tell(following, Untried(reason="the connection ended before this mail began"))
+            return None
+        if following is None:
+            following = await self._next(take, tell)
+            self._ask(following)
+        return following
+
+    async def _after_dot(self) -> Result:
+        try:
+            code, text = await self._replies.next(self._timeouts.body_s)
+        except (BrokenReplyError, TimeoutError) as error:
+            self.close()
+            return InDoubt(reason=f"body: {error or 'no reply in time'}")
+        reply = Reply(code=code, text=text, stage=Stage.BODY)
+        if code // 100 == 3:  # noqa: PLR2004 - RFC 5321: "go on" is no answer to a finished body
+            self.close()
+            return InDoubt(reason=f"body: unexpected reply {reply}")
+        if code == _CLOSING:
+            self.close()
+        return reply
+
+    async def _go_ahead(self, mail: Envelope) -> Result | None:
+        """Read the replies to a mail's commands; None when the server waits for its body."""
+        refused: Reply | None = None
+        stage = Stage.MAIL
+        try:
+            if self._reset:
+                await self._replies.next(self._timeouts.command_s)
+                self._reset = False
+            for stage, _ in self._offer.commands(mail):
+                code, text = await self._replies.next(self._timeouts.command_s)
+                reply = Reply(code=code, text=text, stage=stage)
+                if code == _CLOSING:
+                    self.close()
+                    return Untried(reason=str(reply)) if stage is Stage.MAIL else refused or reply
+                if not _goes_on(reply):
+                    refused = refused or reply
+        except TimeoutError:
+            return self._suspect(f"{stage.value}: no reply in time")
+        except BrokenReplyError as error:
+            self.close()
+            reason = f"{stage.value}: {error}"
+            return refused or (Untried(reason=reason) if stage is Stage.MAIL else Dropped(reason=reason))
+        if refused is None:
+            return None
+        if refused.stage is not Stage.RCPT and refused.code in _CONFUSED:
+            return self._suspect(f"the server lost its place: {refused}")
+        return await self._cleared(refused, waits=code == _GO_AHEAD)
+
+    async def _cleared(self, refused: Reply, *, waits: bool) -> Reply:
+        """Leave no open transaction behind a refusal; a server that waits for a body all the same gets an empty one."""
+        if waits:
+            self._transport.write(b".\r\n")
+            try:
+                await self._replies.next(self._timeouts.command_s)
+            except (BrokenReplyError, TimeoutError):
+                self.close()
+        self._reset = True
+        return refused
+
+    def _suspect(self, reason: str) -> Untried:
+        """Give a mail back untouched and leave pipelining to others: this server may only say that it can."""
+        self.lied = True
+        self.close()
+        return Untried(reason=reason)
+
+
+def _goes_on(reply: Reply) -> bool:
+    return reply.code == _GO_AHEAD if reply.stage is Stage.DATA else reply.code // 100 == 2  # noqa: PLR2004 - RFC 5321
