@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alerts.core.subscriptions import CONFIRMATION_LIFETIME, PURGE_AFTER
+from alerts.core.subscriptions import PURGE_AFTER
 from alerts.storage import confirmations, owed, subscribers, subscriptions
 from alerts.storage.engine import Database
 
@@ -26,7 +26,6 @@ class Expired:
 async def expire_pending(db: Database, *, now: datetime) -> Expired:
     """End what was not confirmed in time and remove what is older; to be called every few minutes, or hours."""
     asked_before = now - PURGE_AFTER
-    ended_before = asked_before + CONFIRMATION_LIFETIME
 
     async def purge_people(tx: AsyncConnection) -> int:
         await subscribers.never_confirmed(tx, added_before=asked_before, limit=_BATCH)  # holds their rows …
@@ -38,7 +37,7 @@ async def expire_pending(db: Database, *, now: datetime) -> Expired:
 
     ended = await _all(db, lambda tx: subscriptions.expire(tx, now=now, limit=_BATCH))
     await _all(db, lambda tx: confirmations.purge(tx, asked_before=asked_before, limit=_BATCH))
-    await _all(db, lambda tx: subscriptions.purge_expired(tx, ended_before=ended_before, limit=_BATCH))
+    await _all(db, lambda tx: subscriptions.purge_expired(tx, asked_before=asked_before, limit=_BATCH))
     return Expired(ended=ended, purged=await _all(db, purge_people))
 
 

@@ -37,7 +37,7 @@ def _subscription(row: Row[Any]) -> Subscription:
 
 
 def _select() -> Select[Any]:
-    return select(subscriptions, channels.c.slug, channels.c.name).join(channels)
+    return select(subscriptions, channels.c.slug, channels.c.name).select_from(subscriptions.join(channels))
 
 
 async def subscriptions_of(tx: AsyncConnection, subscriber_ids: Collection[int]) -> list[Subscription]:
@@ -158,15 +158,15 @@ async def expire(tx: AsyncConnection, *, now: datetime, limit: int) -> int:
     return (await tx.execute(update(subscriptions).where(subscriptions.c.id.in_(due)).values(values))).rowcount
 
 
-async def purge_expired(tx: AsyncConnection, *, ended_before: datetime, limit: int) -> int:
-    """Remove subscriptions that nobody ever confirmed and that expired before a moment; return how many."""
+async def purge_expired(tx: AsyncConnection, *, asked_before: datetime, limit: int) -> int:
+    """Remove expired subscriptions from before a moment that nobody ever confirmed; return how many."""
     old = (
         select(subscriptions.c.id)
         .where(
             subscriptions.c.state == SubscriptionState.ENDED,
             subscriptions.c.end_reason == EndReason.EXPIRED,
             subscriptions.c.activated_at.is_(None),
-            subscriptions.c.ended_at < ended_before,
+            subscriptions.c.created_at < asked_before,
         )
         .limit(limit)
     )
