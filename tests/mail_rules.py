@@ -210,7 +210,9 @@ class _Check:
             if other in everything:
                 self.no("E5", "somebody else's address")
         for field, value in self.fields:
-            if field not in {"from", "to", "message-id", "subject", "reply-to", "sender"} and ADDRESS.search(value):
+            if field not in {"from", "to", "message-id", "subject", "reply-to", "sender", "list-id"} and ADDRESS.search(
+                value
+            ):
                 self.no("E5", f"an address in {field}")
 
     def _decoded(self) -> Iterator[str]:

@@ -113,10 +113,7 @@ def ascii_domain(domain: str) -> str:
 
     Raise ValueError for what is no domain.
     """
-    try:
-        whole = ".".join(_a_label(label) for label in _IDEOGRAPHIC_DOTS.sub(".", domain).split("."))
-    except UnicodeError:
-        whole = ""
+    whole = ".".join(_a_label(label) for label in _IDEOGRAPHIC_DOTS.sub(".", domain).split("."))
     if not _IS_DOMAIN.match(whole):
         raise ValueError(f"{clean_line(domain)[:100]!r} is no domain")
     return whole

@@ -123,23 +123,21 @@ def _wrapped(text: str, first: str = "", rest: str | None = None) -> str:
 
 @pass_context
 def _listed(context: Context, names: Sequence[str], more: int = 0) -> str:
-    """List names as a sentence does: "Xiaomi, Tesla and 3 more"."""
-    translate = context["_"]
+    """List names as a sentence does: "Xiaomi, Tesla and 3 more". In HTML what comes back is escaped already."""
+    translate: Callable[..., str] = context["_"]
     every = [*names, translate("{n} more", n=more)] if more else list(names)
     *start, last = every
     if not start:
-        return str(last)
-    return str(translate("{names} and {last}", names=translate(", ").join(start), last=last))
+        return last
+    return translate("{names} and {last}", names=translate(", ").join(start), last=last)
 
 
 @pass_context
 def _dated(context: Context, day: Mapping[str, int]) -> str:
     """Write a day as people do."""
-    translate = context["_"]
+    translate: Callable[..., str] = context["_"]
     month = translate(_MONTHS[day["month"] - 1])
-    return str(
-        translate("{day} {month} {year}", day=day["day"], month=month, month_number=day["month"], year=day["year"])
-    )
+    return translate("{day} {month} {year}", day=day["day"], month=month, month_number=day["month"], year=day["year"])
 
 
 def _inlined(html: str) -> str:
