@@ -1,0 +1,173 @@
+"""Poll one feed: ask its server, read what came, store it and how it went. Folders are read elsewhere.
+
+The fetch happens outside any transaction and the rest in one, which begins by making sure that the claim still holds:
+a worker that slept through its lease, or whose source was paused meanwhile, writes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from secrets import token_hex
+from typing import Protocol
+
+from alerts.core.errors import FetchError
+from alerts.core.model import Source, SourceKind
+from alerts.core.schedule import next_poll_at
+from alerts.sources.entries import ParsedFeed
+from alerts.sources.fetch import Fetched
+from alerts.storage import sources
+from alerts.storage.articles import Stored, store_items
+from alerts.storage.engine import Database
+
+LEASE = timedelta(minutes=5)  # the longest fetch and the longest parse, several times over
+
+
+class Fetcher(Protocol):
+    """What asks a server for a feed."""
+
+    async def fetch(
+        self, url: str, *, etag: str | None = None, last_modified: str | None = None, allow_private: bool = False
+    ) -> Fetched:
+        """Return the answer; raise FetchError."""
+        ...
+
+
+class FeedParser(Protocol):
+    """What reads a feed's bytes without holding up anybody else."""
+
+    async def parse(self, body: bytes, *, url: str, charset: str | None = None) -> ParsedFeed:
+        """Return what the feed holds; raise FetchError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polled:
+    """What a poll did."""
+
+    worked: bool  # the source answered as it should; nothing new is fine
+    claimed: bool = True  # False: not due, not polled now, or another worker's; nothing was done
+    new: int = 0
+    changed: int = 0
+    seen: int = 0
+    article_ids: tuple[int, ...] = ()  # of the new ones
+    reason: str | None = None  # why it did not work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _News:
+    """What an answer brought."""
+
+    fetched: Fetched
+    body_hash: str | None
+    feed: ParsedFeed
+
+
+NOT_CLAIMED = Polled(worked=True, claimed=False)
+
+
+async def due_feeds(db: Database, *, now: datetime, limit: int) -> Sequence[int]:
+    """Return the ids of the feeds whose time has come, the longest overdue first."""
+    async with db.reading() as tx:
+        return [one.id for one in await sources.due_sources(tx, now=now, limit=limit, kind=SourceKind.FEED)]
+
+
+async def poll_feed(
+    db: Database,
+    fetcher: Fetcher,
+    parser: FeedParser,
+    source_id: int,
+    *,
+    now: datetime,
+    jitter: float,
+    only_due: bool = True,
+) -> Polled:
+    """Poll a feed if its time has come (or whatever its time, without ``only_due``) and nobody else does.
+
+    Whatever the server does, the poll ends within the fetcher's and the parser's limits. A poll that failed changes no
+    article and leaves the source's last success as it was.
+    """
+    # 1. Take the source.
+    claim = token_hex(16)
+    async with db.transaction() as tx:
+        source = await sources.claim_source(tx, source_id, claim=claim, now=now, lease=LEASE, only_due=only_due)
+    if source is None:
+        return NOT_CLAIMED
+    # 2. Ask and read.
+    try:
+        news = await _ask(fetcher, parser, source)
+    except FetchError as error:
+        return await _record_failure(db, source, error, claim=claim, now=now, jitter=jitter)
+    except asyncio.CancelledError:  # anything else is a fault of ours: the lease keeps it from being tried at once
+        async with db.transaction() as tx:
+            await sources.release_source(tx, source.id, claim=claim)
+        raise
+    # 3. Store what came, and that it came.
+    return await _record_success(db, source, news, claim=claim, now=now, jitter=jitter)
+
+
+async def _ask(fetcher: Fetcher, parser: FeedParser, source: Source) -> _News:
+    """Return what is new to us; a body that is the same as last time is not parsed again."""
+    fetched = await fetcher.fetch(
+        source.location, etag=source.etag, last_modified=source.last_modified, allow_private=source.allow_private
+    )
+    nothing = ParsedFeed(items=())
+    if fetched.body is None:
+        kept = replace(
+            fetched, etag=fetched.etag or source.etag, last_modified=fetched.last_modified or source.last_modified
+        )
+        return _News(fetched=kept, body_hash=source.body_hash, feed=nothing)
+    body_hash = hashlib.sha256(fetched.body).hexdigest()
+    if body_hash == source.body_hash:
+        return _News(fetched=fetched, body_hash=body_hash, feed=nothing)
+    feed = await parser.parse(fetched.body, url=fetched.url, charset=fetched.charset)
+    return _News(fetched=fetched, body_hash=body_hash, feed=feed)
+
+
+async def _record_success(
+    db: Database, source: Source, news: _News, *, claim: str, now: datetime, jitter: float
+) -> Polled:
+    fetched = news.fetched
+    hint = max(fetched.fresh_for or timedelta(0), news.feed.ttl or timedelta(0))
+    moved = f"moved for good to {fetched.moved_to}; write that address instead" if fetched.moved_to else None
+    async with db.transaction() as tx:
+        held = await sources.record_success(
+            tx,
+            source.id,
+            claim=claim,
+            now=now,
+            next_poll_at=next_poll_at(now=now, every=source.every, jitter=jitter, hint=hint),
+            etag=fetched.etag,
+            last_modified=fetched.last_modified,
+            body_hash=news.body_hash,
+            reason=moved,
+        )
+        if not held:
+            return NOT_CLAIMED
+        stored = await store_items(tx, source=source, items=news.feed.items, now=now) if news.feed.items else _NOTHING
+    return Polled(worked=True, new=stored.new, changed=stored.changed, seen=stored.seen, article_ids=stored.article_ids)
+
+
+async def _record_failure(
+    db: Database, source: Source, error: FetchError, *, claim: str, now: datetime, jitter: float
+) -> Polled:
+    again_at = next_poll_at(
+        now=now, every=source.every, jitter=jitter, failures=source.failures + 1, retry_after=error.retry_after
+    )
+    async with db.transaction() as tx:
+        held = await sources.record_failure(
+            tx,
+            source.id,
+            claim=claim,
+            now=now,
+            next_poll_at=again_at,
+            reason=str(error),
+            stopped=error.permanent,
+        )
+    return Polled(worked=False, reason=str(error)) if held else NOT_CLAIMED
+
+
+_NOTHING = Stored(new=0, changed=0, seen=0, article_ids=())

@@ -1,0 +1,160 @@
+"""Declare sources: those of the config follow the file, those added by hand stay until they are removed. Polls none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from alerts.config import SourceConfig
+from alerts.core.errors import InputError, NotFoundError
+from alerts.core.model import FirstPoll, Source, SourceKind, SourceState
+from alerts.core.source_names import feed_location, source_name, unique_name
+from alerts.storage import sources
+from alerts.storage.engine import Database
+
+CONFIG, CLI = "config", "cli"
+DEFAULT_EVERY = timedelta(minutes=5)
+DEFAULT_MAX_AGE = timedelta(hours=48)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Synced:
+    """How the rows were brought in line with the config."""
+
+    added: int
+    removed: int
+    kept: int
+
+
+async def sync_sources(db: Database, configured: Sequence[SourceConfig], *, now: datetime) -> Synced:
+    """Make the config's sources those of the ledger; one that left the config is removed, and its articles stay.
+
+    A source that an operator paused stays paused, one that comes back after its removal begins as a new one does.
+    """
+    async with db.transaction() as tx:
+        removed = await _remove_missing(tx, {one.location for one in configured})
+        added = 0
+        for one in configured:
+            added += await _declare(tx, _from_config(one, now), origin=CONFIG, now=now)
+        return Synced(added=added, removed=removed, kept=len(configured) - added)
+
+
+async def add_feed(db: Database, url: str, *, allow_private: bool = False, now: datetime) -> Source:
+    """Add a feed by hand, or bring a removed one back; raise InputError for a wrong URL or one that is there."""
+    source = Source(
+        id=0,
+        name="",
+        kind=SourceKind.FEED,
+        location=feed_location(url),
+        every=DEFAULT_EVERY,
+        first_poll=FirstPoll.SEEN,
+        max_age=DEFAULT_MAX_AGE,
+        allow_private=allow_private,
+        state=SourceState.OK,
+        reason=None,
+        next_poll_at=now,
+        polled_at=None,
+    )
+    async with db.transaction() as tx:
+        existing = await sources.source_by_location(tx, source.location)
+        if existing is not None and existing.state is not SourceState.REMOVED:
+            raise InputError(f"this feed is a source already, named {existing.name}")
+        await _declare(tx, source, origin=CLI, now=now)
+        added = await sources.source_by_location(tx, source.location)
+    if added is None:
+        raise NotFoundError(f"the source {source.location} was removed at the same time; add it again")
+    return added
+
+
+async def pause_source(db: Database, name: str) -> Source:
+    """Poll a source no more until it is resumed; raise NotFoundError when there is none of this name."""
+    async with db.transaction() as tx:
+        source = await _named(tx, name)
+        await sources.rest_source(tx, source.id, state=SourceState.PAUSED)
+        return await _named(tx, name)
+
+
+async def resume_source(db: Database, name: str, *, now: datetime) -> Source:
+    """Poll a paused or stopped source again, at once; what appeared meanwhile is new."""
+    async with db.transaction() as tx:
+        source = await _named(tx, name)
+        await sources.resume_source(tx, source.id, now=now)
+        return await _named(tx, name)
+
+
+async def remove_source(db: Database, name: str) -> Source:
+    """Remove a source that was added by hand; its articles stay. One of the config is removed there, so InputError."""
+    async with db.transaction() as tx:
+        source = await _named(tx, name)
+        if (await sources.origins(tx))[source.id] == CONFIG:
+            raise InputError(f"{name} stands in the config and would come back; remove it there, or pause it")
+        await sources.rest_source(tx, source.id, state=SourceState.REMOVED)
+        return replace(source, state=SourceState.REMOVED)
+
+
+async def list_sources(db: Database) -> list[Source]:
+    """Return the sources that are not removed, by name."""
+    async with db.reading() as tx:
+        return await sources.list_sources(tx)
+
+
+async def find_source(db: Database, name: str) -> Source:
+    """Return the source of this name; raise NotFoundError when there is none."""
+    async with db.reading() as tx:
+        return await _named(tx, name)
+
+
+async def _named(tx: AsyncConnection, name: str) -> Source:
+    source = await sources.source_by_name(tx, name)
+    if source is None:
+        raise NotFoundError(f"there is no source named {name}; `alerts sources list` names them")
+    return source
+
+
+async def _remove_missing(tx: AsyncConnection, configured: set[str]) -> int:
+    """Remove the config's sources that are not in it any more."""
+    declared_by = await sources.origins(tx)
+    gone = [
+        one
+        for one in await sources.list_sources(tx)
+        if declared_by[one.id] == CONFIG and one.location not in configured
+    ]
+    for one in gone:
+        await sources.rest_source(tx, one.id, state=SourceState.REMOVED, reason="no longer in the config")
+    return len(gone)
+
+
+async def _declare(tx: AsyncConnection, wanted: Source, *, origin: str, now: datetime) -> bool:
+    """Add a source or give it new settings; return whether it begins now."""
+    existing = await sources.source_by_location(tx, wanted.location)
+    await sources.free_name(tx, wanted.name, but_of=existing)
+    others = {name for name in await sources.taken_names(tx) if existing is None or name != existing.name}
+    name = unique_name(wanted.name or source_name(wanted.kind, wanted.location), others)
+    if existing is None:
+        await sources.insert_source(tx, source=replace(wanted, name=name), origin=origin, now=now)
+        return True
+    await sources.update_settings(tx, source=replace(wanted, id=existing.id, name=name), origin=origin, now=now)
+    if existing.state is not SourceState.REMOVED:
+        return False
+    await sources.revive_source(tx, existing.id, now=now)
+    return True
+
+
+def _from_config(one: SourceConfig, now: datetime) -> Source:
+    return Source(
+        id=0,
+        name=one.name,
+        kind=one.kind,
+        location=one.location,
+        every=one.every,
+        first_poll=one.first_poll,
+        max_age=one.max_age,
+        allow_private=one.allow_private,
+        state=SourceState.OK,
+        reason=None,
+        next_poll_at=now,
+        polled_at=None,
+    )
