@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +11,28 @@ import pytest
 from postgresql_server import PostgresqlServer, PostgresqlUnavailableError
 
 from alerts.storage.engine import Database
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let a test that lacks a part (a browser, PostgreSQL) be skipped on a desk, and fail where CI=true."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, which CI may not: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Treat a file of tests that is skipped as a whole likewise."""
+    report = yield
+    if report.outcome == "skipped" and os.environ.get("CI") == "true":
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid} was skipped, which CI may not: {report.longrepr}"
+    return report
 
 
 @pytest.fixture
@@ -25,8 +47,6 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post
     try:
         server = PostgresqlServer.start()
     except PostgresqlUnavailableError as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"no PostgreSQL for the tests: {error}", pytrace=False)
         pytest.skip(f"no PostgreSQL for the tests: {error}")
     with server:
         yield server
