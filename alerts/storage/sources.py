@@ -139,6 +139,12 @@ async def record_failure(
     )
 
 
+async def extend_lease(tx: AsyncConnection, source_id: int, *, claim: str, now: datetime, lease: timedelta) -> bool:
+    """Hold a source longer, for a poll of many steps; False when the claim was lost."""
+    statement = update(sources).where(sources.c.id == source_id, sources.c.claim == claim)
+    return bool((await tx.execute(statement.values(lease_until=now + lease))).rowcount)
+
+
 async def release_source(tx: AsyncConnection, source_id: int, *, claim: str) -> bool:
     """Let go of a source whose poll was given up, as if it had not begun."""
     return await _record(tx, source_id, claim, {})
