@@ -102,6 +102,16 @@ def refusal_of_import(before: Subscription | None) -> Refusal | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """What became of a batch of a list; people are named by the keys of their addresses."""
+
+    subscribed: frozenset[str]  # active now, and were not before
+    asked: frozenset[str]  # a confirmation mail is on its way
+    unchanged: frozenset[str]
+    refused: dict[str, Refusal]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """How one subscription is to be written."""
 

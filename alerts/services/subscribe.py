@@ -28,6 +28,7 @@ from alerts.core.subscriptions import (
     CONFIRMATIONS_A_DAY,
     Change,
     Event,
+    Listed,
     Refusal,
     ask,
     may_be_described_by,
@@ -50,16 +51,6 @@ class Subscribed:
     subscriptions: tuple[Subscription, ...]  # those asked for, as they are now
     confirmation_owed: bool  # a confirmation mail is on its way
     throttled: bool  # a confirmation would be due, but three were mailed to this address within a day (C3)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """What became of a batch of a list; people are named by the keys of their addresses."""
-
-    subscribed: frozenset[str]  # active now, and were not before
-    asked: frozenset[str]  # a confirmation mail is on its way
-    unchanged: frozenset[str]
-    refused: dict[str, Refusal]
 
 
 async def subscribe(

@@ -24,13 +24,13 @@ from alerts.core.model import (
     SubscriptionState,
 )
 from alerts.core.people import Person, Request
-from alerts.core.subscriptions import Event, Refusal
+from alerts.core.subscriptions import Event, Listed, Refusal
 from alerts.core.tokens import Secrets, confirmation_token
 from alerts.services.confirm import Confirmed, ConfirmOutcome, confirm, look_at_confirmation
 from alerts.services.expire_pending import expire_pending
 from alerts.services.forget import forget
 from alerts.services.preferences import each_person, person_by_address, person_for_manage, set_frequency
-from alerts.services.subscribe import Listed, Subscribed, subscribe, subscribe_listed
+from alerts.services.subscribe import Subscribed, subscribe, subscribe_listed
 from alerts.services.unsubscribe import Unsubscribed, channels_of_mail, unsubscribe, unsubscribe_by_mail
 from alerts.storage import schema, suppressions
 from alerts.storage.engine import Database
