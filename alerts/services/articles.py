@@ -12,9 +12,9 @@ from pathlib import Path
 from alerts.core.articles import content_hash
 from alerts.core.errors import ArticleError, NotFoundError, QueryError
 from alerts.core.items import Parsed
-from alerts.core.model import Article, Disposition, Source, SourceKind
+from alerts.core.model import Article, Channel, Disposition, Source, SourceKind
 from alerts.core.publication import Step, decide_publication
-from alerts.core.query import Prepared, evaluate, parse, prepare
+from alerts.core.query import Query, evaluate, parse, prepare
 from alerts.sources.folder import FileGoneError, look_at, read_file
 from alerts.sources.formats import read_items
 from alerts.storage import articles, channels, sources
@@ -57,19 +57,25 @@ async def list_articles(db: Database, *, limit: int) -> list[Article]:
         return await articles.latest(tx, limit=limit)
 
 
-async def matching_slugs(db: Database, article: Article) -> list[str]:
-    """Return the slugs of the active channels whose queries match the article as they are now."""
+async def matching_slugs(db: Database, asked: Sequence[Article]) -> list[list[str]]:
+    """Return, for each article, the slugs of the active channels whose queries match it as they are now."""
     async with db.reading() as tx:
         active = await channels.active_channels(tx)
-    prepared = await asyncio.to_thread(prepare, article.item, source_name=article.source_name)
-    return [channel.slug for channel in active if _matches(channel.query, prepared)]
+    return await asyncio.to_thread(_matching, active, asked)
 
 
-def _matches(query: str, prepared: Prepared) -> bool:
+def _matching(active: Sequence[Channel], asked: Sequence[Article]) -> list[list[str]]:
+    queries = {channel.slug: query for channel in active if (query := _parsed(channel.query)) is not None}
+    prepared = [prepare(article.item, source_name=article.source_name) for article in asked]
+    return [[slug for slug, query in queries.items() if evaluate(query, one).matched] for one in prepared]
+
+
+def _parsed(query: str) -> Query | None:
+    """Return the query, or None for one that cannot be read: `alerts channels test` tells why."""
     try:
-        return evaluate(parse(query), prepared).matched
+        return parse(query)
     except QueryError:
-        return False
+        return None
 
 
 def _place(path: Path, known: Sequence[Source]) -> tuple[Source | None, str]:
