@@ -1,0 +1,209 @@
+"""`alerts sources`: the feeds and folders that are polled."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from alerts.app import App
+from alerts.cli.context import run_async
+from alerts.cli.output import JsonOption, note, print_json, print_table, say
+from alerts.core.errors import InputError
+from alerts.core.model import Source, SourceKind, SourceState
+from alerts.services import sources as service
+from alerts.services.poll import poll_feed
+from alerts.services.read_folder import read_folder
+from alerts.sources.fetch import Fetcher
+from alerts.sources.parser_process import ParserProcess
+
+app = typer.Typer(no_args_is_help=True)
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As `alerts sources list` shows it.")]
+_AT_ONCE = 16  # one that hangs keeps nobody waiting but itself
+_RESTING = (SourceState.PAUSED, SourceState.STOPPED)
+
+
+@app.command("list")
+def list_(ctx: typer.Context, *, json: JsonOption = False) -> None:
+    """List the sources, and how each does."""
+
+    async def ask(app: App) -> list[Source]:
+        return await service.list_sources(app.db)
+
+    found = run_async(ctx, ask)
+    if json:
+        print_json([_as_dict(one) for one in found])
+        return
+    rows = [
+        [
+            one.name,
+            one.kind.value,
+            one.state.value,
+            f"{one.polled_at:%Y-%m-%d %H:%M}" if one.polled_at else "never",
+            one.location,
+            one.reason or "",
+        ]
+        for one in found
+    ]
+    print_table(
+        ["name", "kind", "state", "last poll that worked (UTC)", "where", "why"],
+        rows,
+        empty="no sources; `alerts sources add URL` adds a feed",
+    )
+
+
+@app.command()
+def add(
+    ctx: typer.Context,
+    url: Annotated[str, typer.Argument(metavar="URL", help="Of an RSS, Atom or JSON feed.")],
+    *,
+    allow_private: Annotated[
+        bool, typer.Option("--allow-private", help="The feed may be on a private or loopback address.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Add a feed; what it holds at its first poll is stored and mailed to nobody."""
+
+    async def ask(app: App) -> Source:
+        return await service.add_feed(app.db, url, allow_private=allow_private, now=app.clock())
+
+    _show(run_async(ctx, ask), "added", json=json)
+
+
+@app.command()
+def poll(
+    ctx: typer.Context,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this one; else all of them.")] = None,
+    *,
+    json: JsonOption = False,
+) -> None:
+    """Poll now, whatever the schedule says; what is new is mailed by `alerts run`."""
+
+    async def ask(app: App) -> list[dict[str, Any]]:
+        if name is not None:
+            return await poll_each(app, [_pollable(await service.find_source(app.db, name))])
+        return await poll_each(app, [one for one in await service.list_sources(app.db) if one.state not in _RESTING])
+
+    results = run_async(ctx, ask)
+    if json:
+        print_json(results)
+    else:
+        _tell(results)
+    if not all(result["worked"] for result in results):
+        raise typer.Exit(1)
+
+
+@app.command()
+def pause(ctx: typer.Context, name: NameArgument, *, json: JsonOption = False) -> None:
+    """Poll a source no more, until it is resumed."""
+
+    async def ask(app: App) -> Source:
+        return await service.pause_source(app.db, name)
+
+    _show(run_async(ctx, ask), "paused", json=json)
+
+
+@app.command()
+def resume(ctx: typer.Context, name: NameArgument, *, json: JsonOption = False) -> None:
+    """Poll a paused or stopped source again; what appeared meanwhile is new."""
+
+    async def ask(app: App) -> Source:
+        return await service.resume_source(app.db, name, now=app.clock())
+
+    _show(run_async(ctx, ask), "resumed", json=json)
+
+
+@app.command()
+def remove(ctx: typer.Context, name: NameArgument, *, json: JsonOption = False) -> None:
+    """Remove a source that was added by hand; its articles stay."""
+
+    async def ask(app: App) -> Source:
+        return await service.remove_source(app.db, name)
+
+    _show(run_async(ctx, ask), "removed", json=json)
+
+
+async def poll_each(app: App, sources: Sequence[Source]) -> list[dict[str, Any]]:
+    """Poll sources now, many at a time; say what came of each, in the order given."""
+    gate = asyncio.Semaphore(_AT_ONCE)
+    async with Fetcher(about=app.config.site.url) as fetcher, ParserProcess() as parser:
+
+        async def poll(source: Source) -> dict[str, Any]:
+            async with gate:
+                return await poll_one(app, source, fetcher, parser)
+
+        return list(await asyncio.gather(*(poll(source) for source in sources)))
+
+
+async def poll_one(app: App, source: Source, fetcher: Fetcher, parser: ParserProcess) -> dict[str, Any]:
+    """Poll a source of either kind now; say what came of it."""
+    if source.kind is SourceKind.FOLDER:
+        return await _read_folder(app, source)
+    jitter = random.random()  # noqa: S311 - spreads load, protects nothing
+    polled = await poll_feed(app.db, fetcher, parser, source.id, now=app.clock(), jitter=jitter, only_due=False)
+    if not polled.claimed:
+        return _result(source, worked=True, reason="another process polls it right now")
+    return _result(
+        source, worked=polled.worked, new=polled.new, changed=polled.changed, seen=polled.seen, reason=polled.reason
+    )
+
+
+async def _read_folder(app: App, source: Source) -> dict[str, Any]:
+    read = await read_folder(
+        app.db, source, now=app.clock(), site_time_zone=ZoneInfo(app.config.site.time_zone), once=True
+    )
+    return _result(source, worked=read.worked, new=read.new, changed=read.changed, seen=read.seen, reason=read.reason)
+
+
+def _pollable(source: Source) -> Source:
+    """Return the source; raise InputError when the operator or its server said that it is not to be polled."""
+    if source.state in _RESTING:
+        raise InputError(f"{source.name} is {source.state.value}; `alerts sources resume` first")
+    return source
+
+
+def _result(
+    source: Source, *, worked: bool, new: int = 0, changed: int = 0, seen: int = 0, reason: str | None = None
+) -> dict[str, Any]:
+    return {"name": source.name, "worked": worked, "new": new, "changed": changed, "seen": seen, "reason": reason}
+
+
+def _tell(results: Sequence[dict[str, Any]]) -> None:
+    for result in results:
+        if result["worked"]:
+            remark = f" ({result['reason']})" if result["reason"] else ""
+            say(f"{result['name']}: {result['new']} new, {result['changed']} changed, {result['seen']} known{remark}")
+        else:
+            note(f"{result['name']}: {result['reason']}")
+    if not results:
+        note("no sources to poll; `alerts sources add URL` adds a feed")
+
+
+def _show(source: Source, done: str, *, json: bool) -> None:
+    if json:
+        print_json(_as_dict(source))
+    else:
+        say(f"{done}: {source.name}")
+
+
+def _as_dict(one: Source) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "kind": one.kind,
+        "location": one.location,
+        "state": one.state,
+        "reason": one.reason,
+        "every_s": one.every.total_seconds(),
+        "first_poll": one.first_poll,
+        "max_age_s": one.max_age,
+        "allow_private": one.allow_private,
+        "failures": one.failures,
+        "failing_since_at": one.failing_since_at,
+        "polled_at": one.polled_at,
+        "next_poll_at": one.next_poll_at,
+    }
