@@ -120,8 +120,7 @@ class _Index:
 
     def rename(self, one: Known, item_id: str) -> None:
         """Let an article bear another id."""
-        if self.by_id.get(one.item_id) is one:
-            del self.by_id[one.item_id]
+        self.by_id.pop(one.item_id, None)
         self.by_id[item_id] = self._articles[one.article_id] = replace(one, item_id=item_id)
 
     def candidates(self, sighting: Sighting) -> list[Known]:
