@@ -13,8 +13,8 @@ class Metrics:
         self._polls = Counter("alerts_polls", "Polls of sources", ["outcome"], registry=self.registry)
         self._articles = Counter("alerts_articles", "Articles stored as new", registry=self.registry)
         self._matches = Counter("alerts_matches", "Articles that answered a channel", registry=self.registry)
-        self._owed = Counter("alerts_deliveries_created", "Deliveries created", registry=self.registry)
-        self._deliveries = Counter("alerts_deliveries", "Tries to deliver", ["outcome"], registry=self.registry)
+        self._owed = Counter("alerts_deliveries_owed", "Deliveries that came to be owed", registry=self.registry)
+        self._deliveries = Counter("alerts_delivery_tries", "Tries to deliver", ["outcome"], registry=self.registry)
         self._rescued = Counter("alerts_claims_rescued", "Claims taken back", registry=self.registry)
         self._tick = Gauge("alerts_last_tick_seconds", "When the clock last ticked (Unix time)", registry=self.registry)
 

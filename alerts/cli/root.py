@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from alerts import __version__, logs
@@ -97,13 +96,10 @@ def hoisted(arguments: Sequence[str]) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
     try:
-        app(hoisted(sys.argv[1:] if arguments is None else arguments), standalone_mode=False)
-    except click.exceptions.Exit as ended:
-        return ended.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+        app(hoisted(sys.argv[1:] if arguments is None else arguments))
+    except SystemExit as ended:  # typer has shown a usage error, or a command has chosen its code
+        return ended.code if isinstance(ended.code, int) else 0
+    except KeyboardInterrupt:
         note("stopped")
         return 130
     except AlertsError as error:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from alerts.core.errors import StorageError
+
+_log = structlog.get_logger(__name__)
 
 #: A late tick is still a tick (the default would drop it silently), and ten late ones are one.
 _DEFAULTS = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -18,7 +23,7 @@ class Clock:
 
     def every(self, seconds: float, tick: Callable[[], Awaitable[None]]) -> None:
         """Call ``tick`` every ``seconds``; it must return quickly."""
-        self._scheduler.add_job(tick, "interval", seconds=seconds)
+        self._scheduler.add_job(_guarded, "interval", args=[tick], seconds=seconds)
 
     def start(self) -> None:
         """Begin to tick."""
@@ -27,3 +32,11 @@ class Clock:
     def stop(self) -> None:
         """Tick no more."""
         self._scheduler.shutdown(wait=False)
+
+
+async def _guarded(tick: Callable[[], Awaitable[None]]) -> None:
+    """Let a tick fail while the database is away: the next one tries again."""
+    try:
+        await tick()
+    except StorageError as error:
+        _log.warning("tick_failed", reason=str(error))

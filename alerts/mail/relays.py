@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
 
 import structlog
 
@@ -25,11 +24,8 @@ _FIRST_PAUSE = timedelta(seconds=2)
 _LONGEST_PAUSE = timedelta(minutes=5)
 
 
-class Report(Protocol):
-    """Takes what became of a message; returns once that is on disk."""
-
-    async def __call__(self, envelope: Envelope, result: Result, relay: str) -> None:
-        """Keep the result."""
+#: Keeps what became of a message (the relay by name); returns once that is on disk.
+Report = Callable[[Envelope, Result, str], Awaitable[None]]
 
 
 class RelayState(StrEnum):

@@ -288,7 +288,7 @@ async def test_a_body_is_written_only_after_the_last_result_is_kept() -> None:
     async with ScriptedSmtp(script) as server:
         hand = Hand([letter(number) for number in range(10)])
 
-        async def report(envelope: Envelope, _result: Result, _relay: str) -> None:
+        async def report(envelope: Envelope, result: Result, relay: str) -> None:
             await asyncio.sleep(0.01)
             kept.append(envelope.delivery_id)
 

@@ -1,0 +1,157 @@
+"""`alerts run --once`: every source now, then all that follows, until nothing is due any more. For cron."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict, dataclass
+
+import structlog
+
+from alerts.app import App
+from alerts.core.errors import RelayError
+from alerts.core.model import Source
+from alerts.daemon.outbox import Outbox
+from alerts.daemon.polling import Polling
+from alerts.daemon.worker import Worker
+from alerts.services.fan_out import fan_out, unfinished
+from alerts.services.maintain import maintain
+from alerts.services.match import ChannelCache, match_articles
+from alerts.storage import deliveries
+
+_log = structlog.get_logger(__name__)
+
+_POLLS_AT_ONCE = 16
+_MOST_LOOKS = 30  # a file that is written to all the time is left to the next run
+
+
+@dataclass(slots=True)
+class Summary:
+    """What one round did."""
+
+    polled: int = 0
+    articles_new: int = 0
+    matches: int = 0
+    deliveries_created: int = 0
+    sent: int = 0
+    deferred: int = 0
+    failed: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """Give the numbers under the names that scripts rely on."""
+        return asdict(self)
+
+
+async def run_once(app: App, *, say: Callable[[str], None]) -> Summary:
+    """Do one round; ``say`` hears how far it is. SIGTERM and Ctrl-C end it where it stands, and nothing is lost."""
+    summary = Summary()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    worker = Worker(app.db, app.clock)
+    await worker.join()
+    beating = asyncio.create_task(worker.keep_beating(), name="heartbeat")
+    try:
+        await maintain(app.db, now=app.clock())
+        await _poll_all(app, summary, say, stop.is_set)
+        await _match_all(app, summary)
+        await _fan_out_all(app, summary)
+        say(f"{summary.matches} matches, {summary.deliveries_created} deliveries")
+        async with _catcher(app):
+            await _deliver_all(app, worker, summary, stop.is_set)
+    finally:
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
+        await worker.leave()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+    return summary
+
+
+async def _poll_all(app: App, summary: Summary, say: Callable[[str], None], stopping: Callable[[], bool]) -> None:
+    """Poll every source, many at a time: one that hangs delays nobody else."""
+    gate = asyncio.Semaphore(_POLLS_AT_ONCE)
+
+    def progress(done: int, total: int) -> None:
+        say(f"{done} of {total} files read")
+
+    async with Polling.open(app, progress=progress) as polling:
+        sources = await polling.all()
+
+        async def poll(source: Source) -> None:
+            async with gate:
+                await _poll(app, polling, source, summary, stopping)
+            say(f"{summary.polled} of {len(sources)} sources polled")
+
+        async with asyncio.TaskGroup() as group:
+            for source in sources:
+                group.create_task(poll(source))
+
+
+async def _poll(app: App, polling: Polling, source: Source, summary: Summary, stopping: Callable[[], bool]) -> None:
+    """Poll a source until it has given all: a file that just changed wants a second look."""
+    looks = 0
+    while not stopping() and looks < _MOST_LOOKS:
+        polled = await polling.poll(source.id, once=True)
+        summary.articles_new += polled.new
+        looks += 1
+        if polled.again_at is None:
+            break
+        await asyncio.sleep(max(0.0, (polled.again_at - app.clock()).total_seconds()))
+    summary.polled += 1
+
+
+async def _match_all(app: App, summary: Summary) -> None:
+    cache = ChannelCache()
+    more = True
+    while more:
+        matched = await match_articles(app.db, now=app.clock(), cache=cache)
+        summary.matches += matched.matches
+        more = matched.more
+
+
+async def _fan_out_all(app: App, summary: Summary) -> None:
+    while waiting := await unfinished(app.db):
+        for article_id in waiting:
+            finished = False
+            while not finished:
+                done = await fan_out(app.db, article_id, now=app.clock())
+                summary.deliveries_created += done.created
+                finished = done.finished
+
+
+async def _deliver_all(app: App, worker: Worker, summary: Summary, stopping: Callable[[], bool]) -> None:
+    """Send until nothing is due, or no relay can be used: then the rest waits for the next run."""
+    outbox = Outbox(app, worker, stopping=stopping)
+    while not stopping() and outbox.usable() and await outbox.something_due():
+        done = await outbox.send_due()
+        summary.sent += done.sent
+        summary.deferred += done.deferred
+        summary.failed += done.failed
+    async with app.db.reading() as tx:
+        waiting = await deliveries.count_due(tx, now=app.clock())
+    if waiting:
+        summary.deferred += waiting
+        _log.warning("no_relay_can_be_used", relays=[f"{it.name}: {it.health.reason}" for it in outbox.relays])
+
+
+@contextlib.asynccontextmanager
+async def _catcher(app: App) -> AsyncIterator[None]:
+    """Run the catcher for this round, unless a daemon beside us runs it already."""
+    catcher = app.catcher()
+    if catcher is None:
+        yield
+        return
+    try:
+        await catcher.start()
+    except RelayError as error:
+        _log.info("catcher_runs_elsewhere", reason=str(error))
+        yield
+        return
+    try:
+        yield
+    finally:
+        await catcher.stop()

@@ -1,0 +1,111 @@
+"""Polling, wired: which service reads which kind of source, with the fetcher and the parser that they share."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from alerts.app import App
+from alerts.core.model import Source, SourceKind, SourceState
+from alerts.services.poll import poll_feed
+from alerts.services.read_folder import read_folder
+from alerts.services.sources import list_sources
+from alerts.sources.fetch import Fetcher
+from alerts.sources.parser_process import ParserProcess
+from alerts.storage import sources
+
+_log = structlog.get_logger(__name__)
+
+_POLLED = (SourceState.OK, SourceState.FAILING)
+_DUE_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollOutcome:
+    """What one poll came to."""
+
+    worked: bool
+    new: int
+    again_at: datetime | None = None  # when files that just changed are ready to be read
+
+
+class Polling:
+    """Polls the sources of an app; one fetcher and one parser for all of them."""
+
+    def __init__(self, app: App, fetcher: Fetcher, parser: ParserProcess, progress: Callable[[int, int], None]) -> None:
+        self._app = app
+        self._progress = progress
+        self._fetcher = fetcher
+        self._parser = parser
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, app: App, *, progress: Callable[[int, int], None] = lambda _done, _total: None
+    ) -> AsyncIterator[Polling]:
+        """Give a ``Polling`` whose connections and children end with the block.
+
+        ``progress`` hears how many files of how many a folder's poll has read.
+        """
+        async with Fetcher(about=app.config.site.url) as fetcher, ParserProcess() as parser:
+            yield cls(app, fetcher, parser, progress)
+
+    async def due(self) -> list[int]:
+        """Name the sources that are due."""
+        async with self._app.db.reading() as tx:
+            due = await sources.due_sources(tx, now=self._app.clock(), limit=_DUE_AT_ONCE)
+        return [one.id for one in due]
+
+    async def all(self) -> list[Source]:
+        """List every source that is polled, due or not."""
+        return [one for one in await list_sources(self._app.db) if one.state in _POLLED]
+
+    async def folders(self) -> list[int]:
+        """Name the folders."""
+        return [one.id for one in await self.all() if one.kind is SourceKind.FOLDER]
+
+    def watched(self) -> list[Path]:
+        """Name the folders whose changes are worth a poke."""
+        return [Path(one.location) for one in self._app.config.sources if one.kind is SourceKind.FOLDER]
+
+    async def poll(self, source_id: int, *, once: bool = False) -> PollOutcome:
+        """Poll one source, unless it was removed or paused meanwhile."""
+        async with self._app.db.reading() as tx:
+            source = await sources.source_by_id(tx, source_id)
+        if source is None or source.state not in _POLLED:
+            return PollOutcome(worked=True, new=0)
+        if source.kind is SourceKind.FOLDER:
+            return await self._poll_folder(source, once=once)
+        return await self._poll_feed(source, once=once)
+
+    async def _poll_folder(self, source: Source, *, once: bool) -> PollOutcome:
+        done = await read_folder(
+            self._app.db,
+            source,
+            now=self._app.clock(),
+            site_time_zone=ZoneInfo(self._app.config.site.time_zone),
+            once=once,
+            on_progress=self._progress,
+        )
+        return PollOutcome(worked=done.worked, new=done.new, again_at=done.look_again_at)
+
+    async def _poll_feed(self, source: Source, *, once: bool) -> PollOutcome:
+        done = await poll_feed(
+            self._app.db,
+            self._fetcher,
+            self._parser,
+            source.id,
+            now=self._app.clock(),
+            jitter=random.random(),  # noqa: S311 - spreads polls, hides nothing
+            only_due=not once,
+        )
+        if not done.worked:
+            _log.warning("poll_failed", source=source.name, reason=done.reason)
+        return PollOutcome(worked=done.worked, new=done.new)
