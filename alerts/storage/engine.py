@@ -5,8 +5,9 @@ It asks no questions itself; those are the functions of the other modules here.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -40,6 +41,7 @@ class Database:
         self.where = where  # its name in messages: a path, or a URL without its password
         self._writing = writing
         self._reading = reading
+        self._leaving: set[asyncio.Task[None]] = set()  # give back connections that nobody waits for any more
 
     @classmethod
     async def open(cls, url: str) -> Database:
@@ -61,14 +63,14 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """Give a transaction that may write; commit it at the end, or roll it back if anything was raised."""
         with _Faults(self.where):
-            async with self._writing.begin() as tx:
+            async with self._connection(self._writing) as tx, tx.begin():
                 yield tx
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Give one unchanging view of the database that cannot write."""
         with _Faults(self.where):
-            async with self._reading.connect() as tx:
+            async with self._connection(self._reading) as tx:
                 if self.dialect == "postgresql":
                     await tx.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
                 async with tx.begin():
@@ -77,8 +79,34 @@ class Database:
     async def close(self) -> None:
         """Let go of every connection; transactions must have ended."""
         with _Faults(self.where):
+            await asyncio.gather(*self._leaving)
             await self._reading.dispose()
             await self._writing.dispose()
+
+    @asynccontextmanager
+    async def _connection(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        """Take a connection from the pool and give it back.
+
+        A task that is cancelled while a connection opens would leave it half open, with a thread and a file; so it
+        opens in a task of its own, and is given back when nobody waits for it any more.
+        """
+        opening = asyncio.create_task(_connected(engine), name="open a database connection")
+        try:
+            tx = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            self._given_back(opening)
+            raise
+        try:
+            yield tx
+        finally:
+            await asyncio.shield(self._given_back(opening))
+
+    def _given_back(self, opening: asyncio.Task[AsyncConnection]) -> asyncio.Task[None]:
+        """Give a connection back in a task of its own, which ``close`` waits for."""
+        leaving = asyncio.create_task(_give_back(opening), name="give back a database connection")
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+        return leaving
 
 
 class _Faults:
@@ -95,6 +123,15 @@ class _Faults:
         ours = translate(error, self.where)
         if ours is not None:
             raise ours from error
+
+
+async def _connected(engine: AsyncEngine) -> AsyncConnection:
+    return await engine.connect()
+
+
+async def _give_back(opening: asyncio.Task[AsyncConnection]) -> None:
+    with suppress(Exception):  # it did not open: nothing to give back, and nobody to tell
+        await (await opening).close()
 
 
 def _parse(url: str) -> URL:
