@@ -37,7 +37,7 @@ _MOST_OF_BODY = 1.4  # a name in every other sentence makes up for a headline th
 # English and Chinese; in another language the places alone decide.
 _CUE_BEFORE = re.compile(
     r"(?:\b(?:vs\.?|versus|than|over|against|unlike|beat(?:s|ing)?|outsell(?:s|ing)?|outsold|overtak(?:es?|ing)|overtook"
-    r"|surpass(?:es|ed|ing)?|rival(?:s|l?ing)?|challeng(?:es?|ing)|ex|former)(?: the)? "
+    r"|surpass(?:es|ed|ing)?|rivall?ing|challeng(?:es?|ing)|ex|former)(?: the)? "
     r"|超过|超越|超|击败|反超|对标|挑战|对比|不敌|不及|比|前)\Z"
 )
 _CUE_AFTER = re.compile(
@@ -69,17 +69,17 @@ class Weight:
 
 def weigh(term: Term, article: Prepared) -> Weight:
     """Return how much ``article`` is about ``term``, with the part that each of its zones has in that."""
-    in_title = occurrences(article.title, term.key, prefix=term.prefix)
-    in_summary = occurrences(article.summary, term.key, prefix=term.prefix)
-    in_text = occurrences(article.body, term.key, prefix=term.prefix) if article.body else in_summary
+    in_title, in_summary, in_body = (
+        occurrences(zone, term.key, prefix=term.prefix) for zone in (article.title, article.summary, article.body)
+    )
     tagged = sum(is_or_begins(tag, term.key, prefix=term.prefix) for tag in article.tags)
-
+    in_text = in_body if article.body else in_summary
     naming = len({bisect_right(article.sentences, place) for place in in_text})
+
     strengths: dict[str, float] = {}
     if article.title:
-        strengths["title"] = _title_strength(in_title, article.title, len(term.key)) * _support(
-            naming, article.sentences
-        )
+        strength = _title_strength(in_title, article.title, len(term.key))
+        strengths["title"] = strength * _support(naming, article.sentences)
     if article.summary and article.body:
         strengths["summary"] = _summary_strength(in_summary, article.summary)
     if article.text:
@@ -87,13 +87,12 @@ def weigh(term: Term, article: Prepared) -> Weight:
         strengths["body"] = min(_MOST_OF_BODY, _share(naming, article.sentences) / _WHOLE_SHARE)
     parts = _parts(strengths, tagged=tagged > 0)
 
-    in_lead = sum(place < article.lead_end for place in in_text) if article.body else 0
-    in_rest = len(in_text) - in_lead if article.body else 0
-    counts = {"title": len(in_title), "summary": len(in_summary), "lead": in_lead, "body": in_rest, "tag": tagged}
+    in_lead = sum(place < article.lead_end for place in in_body)
+    counts = {"title": len(in_title), "summary": len(in_summary), "lead": in_lead, "body": len(in_body) - in_lead}
     return Weight(
         score=round(min(1.0, sum(part for _, part in parts)), 2),  # as it is shown
         parts=parts,
-        hits=tuple(Hit(term=term.text, zone=zone, count=count) for zone, count in counts.items() if count),
+        hits=tuple(Hit(term=term.text, zone=zone, count=n) for zone, n in (counts | {"tag": tagged}).items() if n),
     )
 
 
@@ -137,8 +136,9 @@ def _summary_strength(places: list[int], summary: str) -> float:
     """Return the share of lines that name it, the first line counting as much as all the others."""
     if not places:
         return 0.0
-    lines = {summary.count("\n", 0, place) for place in places}
-    return (float(0 in lines) + len(lines) / (summary.count("\n") + 1)) / 2
+    ends = [end.start() for end in re.finditer("\n", summary)]
+    lines = {bisect_right(ends, place) for place in places}
+    return (float(0 in lines) + len(lines) / (len(ends) + 1)) / 2
 
 
 def _lead_strength(places: list[int], article: Prepared) -> float:

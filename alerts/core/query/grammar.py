@@ -18,7 +18,8 @@ _value: WORD | QUOTED | "(" value_either ")"
 
 value_either: value_all (_OR value_all)*  -> either
 value_all: value_negated (_AND? value_negated)*  -> all_of
-value_negated: NOT* _value  -> negated
+value_negated: NOT* _grouped  -> negated
+_grouped: WORD | QUOTED | "(" value_either ")"
 
 _AND.3: /AND(?![^\s()"])/
 _OR.3: /OR(?![^\s()"])/
@@ -35,6 +36,7 @@ def reader() -> Lark:
     """Return the LALR parser: linear in the query, and no deeper in Python's stack for a deeper query.
 
     Its lexer is contextual: behind ``ticker:`` a word may hold colons (``ticker:NASDAQ:TSLA``), and an operator where
-    none may stand is read as a word, which ``parser`` then explains.
+    none may stand is read as a word, which ``parser`` then explains. (``_grouped`` is ``_value`` once more, since LALR
+    would take one rule's two places for one, and expect a field behind a grouped value as it does behind a single one.)
     """
     return Lark(GRAMMAR, parser="lalr", lexer="contextual", maybe_placeholders=False)

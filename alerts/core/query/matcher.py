@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from alerts.core.model import Hit
 from alerts.core.query.about import weigh
-from alerts.core.query.tree import And, Field, Node, Not, Or, Query, Term, terms
+from alerts.core.query.tree import And, Field, Node, Not, Query, Term, terms
 from alerts.core.query.words import is_or_begins, occurrences
 from alerts.core.query.zones import Prepared
 
@@ -59,7 +59,7 @@ def _judge(node: Node, findings: Mapping[Term, _Finding]) -> tuple[bool, float]:
         case And():
             judged = [_judge(child, findings) for child in node.nodes]
             return all(holds for holds, _ in judged), min(score for _, score in judged)
-        case Or():
+        case _:
             judged = [_judge(child, findings) for child in node.nodes]
             return any(holds for holds, _ in judged), max(score for _, score in judged)
 

@@ -75,7 +75,7 @@ def matches_nothing_found(node: Node) -> bool:
             return not matches_nothing_found(node.node)
         case And():
             return all(matches_nothing_found(child) for child in node.nodes)
-        case Or():
+        case _:
             return any(matches_nothing_found(child) for child in node.nodes)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from ahocorasick_rs import AhoCorasick, MatchKind
 
-from alerts.core.query.tree import And, Node, Not, Or, Query, Term
+from alerts.core.query.tree import And, Node, Not, Query, Term
 from alerts.core.query.zones import Prepared
 
 
@@ -53,7 +53,7 @@ def _needed(node: Node, *, negated: bool) -> frozenset[str] | None:
             return None if negated else frozenset({node.key})
         case Not():
             return _needed(node.node, negated=not negated)
-        case And() | Or():
+        case _:
             needs = [_needed(child, negated=negated) for child in node.nodes]
             # The opposite of an AND is an OR of opposites, and the other way round.
             return _narrowest(needs) if isinstance(node, And) is not negated else _union(needs)

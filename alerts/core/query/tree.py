@@ -75,7 +75,7 @@ def terms(node: Node) -> Iterator[Term]:
             yield node
         case Not():
             yield from terms(node.node)
-        case And() | Or():
+        case _:
             for child in node.nodes:
                 yield from terms(child)
 
