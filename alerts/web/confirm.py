@@ -1,0 +1,48 @@
+"""For whoever asked for a channel: the page behind the link of our confirmation mail, and its one button (C1)."""
+
+from __future__ import annotations
+
+from starlette.endpoints import HTTPEndpoint
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from alerts.core.tokens import Purpose, sign
+from alerts.services.confirm import Confirmed, ConfirmOutcome, confirm, look_at_confirmation
+from alerts.web.state import SiteState, state_of
+
+_STATUS = {ConfirmOutcome.EXPIRED: 410, ConfirmOutcome.UNKNOWN: 404}
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+class Confirm(HTTPEndpoint):
+    """``/confirm/{token}``."""
+
+    async def get(self, request: Request) -> Response:
+        """Show the button; mail scanners follow every link, so this confirms nothing."""
+        site = state_of(request)
+        token = request.path_params["token"]
+        return _shown(site, await look_at_confirmation(site.app.db, token=token, now=site.now()))
+
+    async def post(self, request: Request) -> Response:
+        """Confirm; a second press is a friendly success."""
+        site = state_of(request)
+        token = request.path_params["token"]
+        return _shown(site, await confirm(site.app.db, token=token, now=site.now()))
+
+
+def _shown(site: SiteState, found: Confirmed) -> Response:
+    manage = None
+    if found.subscriber_id is not None and found.outcome is ConfirmOutcome.CONFIRMED:
+        manage = sign(Purpose.MANAGE, found.subscriber_id, 0, site.app.secrets)
+    return site.pages.answer(
+        "confirm.html",
+        status=_STATUS.get(found.outcome, 200),
+        headers=_NO_STORE,
+        outcome=found.outcome.value,
+        subscriptions=found.subscriptions,
+        manage=manage,
+    )
+
+
+ROUTES = [Route("/confirm/{token:path}", Confirm)]

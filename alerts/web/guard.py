@@ -1,0 +1,143 @@
+"""What holds for every answer: security headers, a limit on bodies, one log line, no stack trace.
+
+Plain ASGI, so that it also covers what the framework answers by itself. The log names the route, never the path:
+paths hold tokens.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_BODY_BYTES = 64 << 10
+
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; frame-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": PAGE_POLICY,
+    "Referrer-Policy": "no-referrer",  # our URLs hold tokens
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "X-Robots-Tag": "noindex",
+}
+_INDEXED = {"/", "/c/{slug}"}  # what a search engine may list
+_QUIET = {"/healthz", "/readyz", "/static/{name}"}
+
+_log = structlog.get_logger(__name__)
+
+ErrorPage = Callable[[int], Awaitable[Response]]
+
+
+class BodyTooLargeError(Exception):
+    """A body that went on past the limit."""
+
+
+class Guard:
+    """Wraps the whole site."""
+
+    def __init__(self, app: ASGIApp, *, error_page: ErrorPage, max_body: int = MAX_BODY_BYTES) -> None:
+        self._app = app
+        self._error_page = error_page
+        self._max_body = max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, watched."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.monotonic()
+        answer = _Answer(scope, send)
+        if _declared_length(scope) > self._max_body:
+            await self._fail(413, scope, receive, answer)
+        else:
+            await self._serve(scope, receive, answer)
+        _journal(scope, answer.status, time.monotonic() - started)
+
+    async def _serve(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        """Answer the request, whatever happens in the pages."""
+        try:
+            await self._app(scope, _limited(receive, self._max_body), answer.send)
+        except ClientDisconnect:
+            return
+        except BodyTooLargeError:
+            await self._fail(413, scope, receive, answer)
+        except Exception:  # noqa: BLE001 - the last floor: a bug is logged, and shown to nobody
+            _log.exception("request_failed", route=_route(scope), method=_method(scope))
+            await self._fail(500, scope, receive, answer)
+
+    async def _fail(self, status: int, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        if answer.status is not None:
+            return  # too late to say anything else
+        try:
+            response = await self._error_page(status)
+        except Exception:  # noqa: BLE001 - an operator's own template may break even this page
+            _log.exception("error_page_failed", status=status)
+            response = PlainTextResponse("Something broke. Please try again later.\n", status_code=status)
+        response.headers["Connection"] = "close"  # the rest of the body is not read
+        await response(scope, receive, answer.send)
+
+
+class _Answer:
+    """Sends an answer with our headers, and remembers its status."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
+        self._send = send
+        self.status: int | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = int(message["status"])
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                if name not in headers:
+                    headers[name] = value
+            if _route(self._scope) in _INDEXED and headers["X-Robots-Tag"] == "noindex":
+                del headers["X-Robots-Tag"]
+        await self._send(message)
+
+
+def _declared_length(scope: Scope) -> int:
+    declared = Headers(scope=scope).get("content-length", "")
+    return int(declared) if declared.isascii() and declared.isdigit() else 0
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    """Count a body as it comes in: its declared length may be missing, or a lie."""
+    taken = 0
+
+    async def limited() -> Message:
+        nonlocal taken
+        message = await receive()
+        if message["type"] == "http.request":
+            taken += len(message.get("body", b""))
+            if taken > limit:
+                raise BodyTooLargeError
+        return message
+
+    return limited
+
+
+def _journal(scope: Scope, status: int | None, seconds: float) -> None:
+    route = _route(scope)
+    log = _log.debug if route in _QUIET else _log.info
+    log("request", method=_method(scope), route=route, status=status, duration_ms=round(seconds * 1000))
+
+
+def _route(scope: Scope) -> str:
+    return str(getattr(scope.get("route"), "path", "-"))
+
+
+def _method(scope: Scope) -> str:
+    method = str(scope["method"])
+    return method if method.isascii() and method.isalpha() and len(method) <= 10 else "?"  # noqa: PLR2004 - a known verb's length

@@ -1,0 +1,118 @@
+"""For whoever wants to leave: the page behind a mail's unsubscribe link, and the one-click of mailboxes (RFC 8058).
+
+The token in the URL is all the authority there is: no cookie, no login, no check of where a request comes from.
+An unknown token gets the same status after the same work as a used one (U7); only the page's words differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.endpoints import HTTPEndpoint
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from alerts.core.addresses import mask
+from alerts.core.model import Subscriber, Subscription, SubscriptionState
+from alerts.core.tokens import Purpose, TokenClaims, read, sign
+from alerts.services.preferences import person_for_manage
+from alerts.services.unsubscribe import channels_of_mail, unsubscribe, unsubscribe_by_mail
+from alerts.web.forms import read_form
+from alerts.web.state import SiteState, state_of
+
+ONE_CHANNEL = "channel:"  # then the slug
+ALL = "all"
+_NOBODY = TokenClaims(subscriber_id=0, article_id=0)
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Whom an unsubscribe link belongs to, and what the mail that it came with named."""
+
+    subscriber: Subscriber | None
+    held: tuple[Subscription, ...]
+    named: tuple[Subscription, ...]
+
+    @property
+    def still_held(self) -> list[Subscription]:
+        """The subscriptions that are not over."""
+        return [one for one in self.held if one.state is not SubscriptionState.ENDED]
+
+    def chosen(self, choice: str) -> tuple[Subscription, ...]:
+        """Return the subscriptions that a choice is about: all, one, or those that the mail named."""
+        if choice.startswith(ONE_CHANNEL):
+            return tuple(one for one in self.held if one.channel_slug == choice.removeprefix(ONE_CHANNEL))
+        return self.held if choice == ALL else self.named or self.held
+
+
+class Leave(HTTPEndpoint):
+    """``/u/{token}``; ``:path``, since a garbled token may hold anything."""
+
+    async def get(self, request: Request) -> Response:
+        """Show the choices as buttons; change nothing (U6)."""
+        site = state_of(request)
+        reader = await _look(site, _claims(site, request))
+        if reader.subscriber is None:
+            return _unknown(site)
+        # A mail whose article is gone cannot say what it named; its one-click ends everything, so that is what we show.
+        named = [one for one in reader.still_held if one in reader.named or not reader.named]
+        return site.pages.answer(
+            "leave.html",
+            headers=_NO_STORE,
+            address=mask(reader.subscriber.email),
+            named=named,
+            others=[one for one in reader.still_held if one not in named],
+        )
+
+    async def post(self, request: Request) -> Response:
+        """Leave: the channels that the mail named, or what a button of the page says; the answer means durable (U2)."""
+        site = state_of(request)
+        claims = _claims(site, request)
+        choice = (await read_form(request)).get("leave", "")
+        await _leave(site, claims, choice)
+        reader = await _look(site, claims)
+        if reader.subscriber is None:
+            return _unknown(site)
+        return site.pages.answer(
+            "left.html",
+            headers=_NO_STORE,
+            address=mask(reader.subscriber.email),
+            ended=[one for one in reader.chosen(choice) if one not in reader.still_held],
+            still_held=reader.still_held,
+            manage=sign(Purpose.MANAGE, reader.subscriber.id, 0, site.app.secrets),
+        )
+
+
+async def _leave(site: SiteState, claims: TokenClaims, choice: str) -> None:
+    """Do what was chosen; anything that is no choice of ours is the one-click of this mail (U9)."""
+    db, now, person = site.app.db, site.now(), claims.subscriber_id
+    if choice == ALL:
+        await unsubscribe(db, subscriber_id=person, channel_ids=None, now=now)
+        return
+    if choice.startswith(ONE_CHANNEL):
+        slug = choice.removeprefix(ONE_CHANNEL)
+        found = await person_for_manage(db, person)
+        ids = [one.channel_id for one in (found[1] if found else ()) if one.channel_slug == slug]
+        await unsubscribe(db, subscriber_id=person, channel_ids=ids, now=now)
+        return
+    await unsubscribe_by_mail(db, subscriber_id=person, article_id=claims.article_id, now=now)
+
+
+async def _look(site: SiteState, claims: TokenClaims) -> Reader:
+    found = await person_for_manage(site.app.db, claims.subscriber_id)
+    named = await channels_of_mail(site.app.db, subscriber_id=claims.subscriber_id, article_id=claims.article_id)
+    return Reader(subscriber=found[0] if found else None, held=found[1] if found else (), named=named)
+
+
+def _claims(site: SiteState, request: Request) -> TokenClaims:
+    """Read the token; one that is not ours stands for nobody, and goes the same way through the database."""
+    return read(request.path_params["token"], Purpose.UNSUBSCRIBE, site.app.secrets) or _NOBODY
+
+
+def _unknown(site: SiteState) -> Response:
+    return site.pages.answer("link_unknown.html", headers=_NO_STORE, purpose="unsubscribe")
+
+
+ROUTES = [Route("/u/{token:path}", Leave)]

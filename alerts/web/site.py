@@ -1,0 +1,37 @@
+"""Puts the site together: routes, error pages, the guard around everything. No page is written here."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import Response
+
+from alerts.app import App
+from alerts.mail.catcher import Catcher
+from alerts.web import catcher as catcher_pages
+from alerts.web import confirm, health, leave, manage, public, static
+from alerts.web.errors import HANDLERS, error_page
+from alerts.web.guard import Guard
+from alerts.web.pages import Pages
+from alerts.web.state import LastTick, SiteState
+
+
+def create_site(app: App, *, catcher: Catcher | None = None, last_tick: LastTick | None = None) -> Starlette:
+    """Return the ASGI site of an opened app; raise ConfigError for a page template that cannot be read.
+
+    ``catcher`` gives it the pages that show what was caught; ``last_tick`` tells ``/readyz`` when the clock ticked.
+    """
+    pages = Pages(app, has_catcher=catcher is not None)
+    pages.check()
+
+    async def broken(status: int) -> Response:
+        return error_page(pages, status)
+
+    routes = [route for part in _PARTS for route in part.ROUTES]
+    site = Starlette(routes=routes, exception_handlers=HANDLERS, middleware=[Middleware(Guard, error_page=broken)])
+    site.router.redirect_slashes = False  # it would redirect to whatever Host the request named
+    site.state.site = SiteState(app=app, pages=pages, maildir=catcher.maildir if catcher else None, last_tick=last_tick)
+    return site
+
+
+_PARTS = (public, leave, manage, confirm, catcher_pages, health, static)

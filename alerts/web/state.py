@@ -1,0 +1,37 @@
+"""What every page can reach: the opened app, the templates, the catcher, the daemon's last tick."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from starlette.requests import Request
+
+from alerts.app import App
+from alerts.web.pages import Pages
+
+LastTick = Callable[[], datetime | None]
+
+
+@dataclass(frozen=True, slots=True)
+class SiteState:
+    """The one thing that ``site.state`` holds."""
+
+    app: App
+    pages: Pages
+    maildir: Path | None  # where the catcher keeps its mail; None without a catcher
+    last_tick: LastTick | None  # None where no clock runs
+
+    def now(self) -> datetime:
+        """Return the time, once for a request."""
+        return self.app.clock()
+
+
+def state_of(request: Request) -> SiteState:
+    """Return the state of the site that a request came to."""
+    state = request.app.state.site
+    if not isinstance(state, SiteState):
+        raise TypeError("the site was not made by create_site")
+    return state
