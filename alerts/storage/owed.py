@@ -39,6 +39,19 @@ async def owe_confirmations(tx: AsyncConnection, asked: Sequence[tuple[int, int]
         await tx.execute(insert(tx, deliveries).on_conflict_do_nothing(), rows)
 
 
+async def owe_test(tx: AsyncConnection, *, subscriber_id: int, now: datetime) -> int:
+    """Write the delivery of a test mail, due now; return its id."""
+    row = {
+        "kind": DeliveryKind.TEST,
+        "lane": int(Lane.CONFIRMATION),
+        "subscriber_id": subscriber_id,
+        "state": DeliveryState.PENDING,
+        "due_at": now,
+        "dated_at": now,
+    }
+    return int((await tx.execute(insert(tx, deliveries).values(row).returning(deliveries.c.id))).scalar_one())
+
+
 async def cancel_unwanted_alerts(tx: AsyncConnection, subscriber_id: int, *, now: datetime) -> int:
     """Cancel the pending alerts of which this person wants no channel any more; return how many.
 
