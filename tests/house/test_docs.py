@@ -57,9 +57,16 @@ def test_every_state_of_a_source_is_told() -> None:
 
 def test_decisions_are_numbered_and_have_their_parts() -> None:
     pages = sorted((DOCS / "decisions").glob("*.md"))
-    assert [page.name[:4] for page in pages] == [f"{number:04}" for number in range(1, len(pages) + 1)]
+    assert len({page.name[:4] for page in pages}) == len(pages)
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert text.startswith(f"# {int(page.name[:4])}. "), page.name
         for part in ("\n## Context\n", "\n## Decision\n", "\n## Consequences\n"):
             assert part in text, f"{page.name} lacks {part.strip()}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_between_documents_lead_somewhere(page: str) -> None:
+    text = (DOCS.parent / page).read_text(encoding="utf-8")
+    places = [place for place in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in place]
+    assert [place for place in places if not (DOCS.parent / place).exists()] == []
