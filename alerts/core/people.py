@@ -40,7 +40,7 @@ def describe(
     name: str | None = None,
     language: str | None = None,
     time_zone: str | None = None,
-    known_zones: Container[str],
+    known_zones: Container[str] = (),
 ) -> Person:
     """Tidy what was said about a person; raise InputError naming the value that cannot be meant.
 

@@ -24,7 +24,7 @@ class Expired:
 
 
 async def expire_pending(db: Database, *, now: datetime) -> Expired:
-    """End what was not confirmed in time and remove what is older; to be called every few minutes, or hours."""
+    """End what was not confirmed in time and remove what is older; to be called hourly: it looks at every row."""
     asked_before = now - PURGE_AFTER
 
     async def purge_people(tx: AsyncConnection) -> int:

@@ -22,7 +22,7 @@ class Unsubscribed:
     """What leaving changed."""
 
     ended: int  # subscriptions that were not over yet
-    cancelled: int  # alerts that will not be sent
+    cancelled: int  # mails that will not be sent
 
 
 async def unsubscribe(
@@ -60,5 +60,7 @@ async def _leave(
     )
     if channel_ids is None:  # nor does a request that still waits for its button bring anything back
         await confirmations.close(tx, [subscriber_id], now=now)
-    cancelled = await owed.cancel_unwanted_alerts(tx, subscriber_id, now=now)
+        cancelled = await owed.cancel_all(tx, [subscriber_id], now=now)
+    else:
+        cancelled = await owed.cancel_unwanted_alerts(tx, subscriber_id, now=now)
     return Unsubscribed(ended=ended, cancelled=cancelled)

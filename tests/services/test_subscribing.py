@@ -265,6 +265,7 @@ class TestConfirming:
         (token,) = await site.tokens()
         assert (await site.confirm(token)).outcome is ConfirmOutcome.EXPIRED
         assert await site.states() == {"xiaomi": ENDED}
+        assert await site.delivery_states() == ["cancelled"]
 
     async def test_after_48_hours_it_is_too_late(self, site: Site) -> None:
         await site.subscribe()
