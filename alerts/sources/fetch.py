@@ -201,7 +201,7 @@ def _move(response: aiohttp.ClientResponse, target: URL) -> _Move:
         raise FetchError(f"{_host(target)} answers {response.status} without saying where to go")
     try:
         moved = _target(urljoin(str(target), location)).with_user(None)
-    except FetchError as error:
+    except (FetchError, ValueError) as error:
         raise RefusedTargetError(f"{_host(target)} redirects to something that is no web address") from error
     if moved.origin() == target.with_user(None).origin():
         moved = moved.with_user(target.user).with_password(target.password) if target.user else moved

@@ -25,6 +25,7 @@ _ALSO_REFUSED = tuple(
         "2002::/16",  # 6to4 (RFC 3056)
         "2001::/32",  # Teredo (RFC 4380)
         "fec0::/10",  # site-local, once (RFC 3879)
+        "192.0.0.0/24",  # protocol assignments (RFC 6890), which Python releases judge differently
         "168.63.129.16/32",  # Azure
     )
 )
