@@ -182,12 +182,12 @@ async def test_many_are_imported_in_batches_with_progress(bob: Bob) -> None:
 
 
 @pytest.mark.slow
-async def test_a_hundred_thousand_are_imported_in_well_under_a_minute(
+async def test_twenty_thousand_are_imported_at_a_rate_of_a_hundred_thousand_a_minute(
     sqlite_db: Database, now: datetime, tmp_path: Path
 ) -> None:
     await World(sqlite_db, now).channel("xiaomi")
     bob = Bob(sqlite_db, now, tmp_path)
-    bob.writes(100_000)
+    bob.writes(20_000)
     started = time.monotonic()
-    assert (await bob.imports()).subscribed == 100_000
-    assert time.monotonic() - started < 60
+    assert (await bob.imports()).subscribed == 20_000
+    assert time.monotonic() - started < 12
