@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 import threading
-import time
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from cast import World
-from sqlalchemy import func, select
+from sqlalchemy import Engine, event, func, select
 
 from alerts.core.errors import DatabaseUnavailableError, InputError, NotFoundError
 from alerts.core.people import Request
@@ -181,13 +180,17 @@ async def test_many_are_imported_in_batches_with_progress(bob: Bob) -> None:
     assert bob.seen[-1][0] == bob.file.stat().st_size
 
 
-@pytest.mark.slow
-async def test_twenty_thousand_are_imported_at_a_rate_of_a_hundred_thousand_a_minute(
-    sqlite_db: Database, now: datetime, tmp_path: Path
-) -> None:
-    await World(sqlite_db, now).channel("xiaomi")
-    bob = Bob(sqlite_db, now, tmp_path)
-    bob.writes(20_000)
-    started = time.monotonic()
-    assert (await bob.imports()).subscribed == 20_000
-    assert time.monotonic() - started < 12
+@pytest.mark.parametrize("confirmed", [True, False])
+async def test_a_batch_costs_a_handful_of_statements_however_many_are_in_it(bob: Bob, *, confirmed: bool) -> None:
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        statements.append(statement)
+
+    bob.writes(900)
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        await bob.imports(confirmed=confirmed)
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert len(statements) < 30
