@@ -1,48 +1,19 @@
-import asyncio
 import random
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from daemon import Site, article, relay_at, wait_until
-from scripted_smtp import ScriptedSmtp
+from scripted_smtp import ScriptedSmtp, SinkThread
 
 pytestmark = pytest.mark.slow
 
 
-class SinkThread:
-    """A relay that takes everything, in a thread of its own."""
-
-    def __init__(self) -> None:
-        self.server = ScriptedSmtp()
-        self._started = threading.Event()
-        self._loop = asyncio.new_event_loop()
-        self._stop = asyncio.Event()
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),))
-
-    async def _serve(self) -> None:
-        async with self.server:
-            self._started.set()
-            await self._stop.wait()
-
-    def start(self) -> None:
-        self._thread.start()
-        assert self._started.wait(10)
-
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-        self._loop.close()
-
-
 @pytest.fixture
 def sink() -> Iterator[ScriptedSmtp]:
-    thread = SinkThread()
-    thread.start()
-    yield thread.server
-    thread.stop()
+    with SinkThread() as server:
+        yield server
 
 
 CONNECTIONS = 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -164,3 +165,31 @@ class ScriptedSmtp:
         writer.write(reply)
         await writer.drain()
         return not reply.startswith(b"421")
+
+
+class SinkThread:
+    """A relay in a thread of its own, for tests that are not asynchronous; ``with SinkThread() as server``."""
+
+    def __init__(self, script: Script | None = None, *, port: int = 0) -> None:
+        self.server = ScriptedSmtp(script, port=port)
+        self._started = threading.Event()
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),))
+
+    async def _serve(self) -> None:
+        async with self.server:
+            self._started.set()
+            await self._stop.wait()
+
+    def __enter__(self) -> ScriptedSmtp:
+        self._thread.start()
+        assert self._started.wait(10)
+        return self.server
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+        self._loop.close()
