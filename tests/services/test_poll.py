@@ -1,0 +1,383 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import pytest
+from feed_server import FeedServer, Request, answer, hang
+
+from alerts.core.errors import FetchError
+from alerts.core.model import Article, Disposition, FirstPoll, Source, SourceState
+from alerts.services.poll import NOT_CLAIMED, Polled, due_feeds, poll_feed
+from alerts.services.sources import add_feed, pause_source
+from alerts.sources.entries import ParsedFeed
+from alerts.sources.feed import parse_feed
+from alerts.sources.fetch import Fetched, Fetcher, Limits
+from alerts.storage import articles, sources
+from alerts.storage.engine import Database
+
+NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+WORDS = ("Apples", "Boats", "Cars", "Dogs", "Engines", "Farms", "Glass", "Houses", "Ink", "Jam")
+
+
+@dataclass(slots=True)
+class Parser:
+    """Parses here and counts."""
+
+    parsed: int = 0
+
+    async def parse(self, body: bytes, *, url: str, charset: str | None = None) -> ParsedFeed:
+        self.parsed += 1
+        return parse_feed(body, url=url, charset=charset)
+
+
+@dataclass(slots=True)
+class Publisher:
+    """A feed that Bob added, and the server that gives it."""
+
+    db: Database
+    server: FeedServer
+    fetcher: Fetcher
+    source: Source
+    parser: Parser = field(default_factory=Parser)
+    hours: int = 0
+
+    async def poll(self, feed: bytes | None = None, *, later: int = 24) -> Polled:
+        """Poll a day later, after the feed became ``feed``."""
+        if feed is not None:
+            self.server.pages["/feed"] = answer(feed)
+        self.hours += later
+        return await poll_feed(
+            self.db, self.fetcher, self.parser, self.source.id, now=NOON + self.hours * HOUR, jitter=0
+        )
+
+    async def state(self) -> Source:
+        async with self.db.reading() as tx:
+            found = await sources.source_by_id(tx, self.source.id)
+        assert found is not None
+        return found
+
+    async def articles(self) -> Sequence[Article]:
+        async with self.db.reading() as tx:
+            return await articles.latest(tx, limit=1000)
+
+
+@pytest.fixture
+async def publisher(db: Database) -> AsyncIterator[Publisher]:
+    limits = Limits(silence=timedelta(milliseconds=300), total=timedelta(seconds=1))
+    async with FeedServer() as server, Fetcher(limits=limits) as fetcher:
+        source = await add_feed(db, server.url(), allow_private=True, now=NOON)
+        yield Publisher(db, server, fetcher, source)
+
+
+def item(number: int, *, guid: str = "guid-{}", link: str = "https://news.example/{}", text: str = "") -> str:
+    word = WORDS[number % 10]
+    return (
+        f"<item><title>{word} and more {number}</title><guid isPermaLink='false'>{guid.format(number)}</guid>"
+        f"<link>{link.format(number)}</link>"
+        f"<description>{word} of kind {number} {text or word * 3}.</description></item>"
+    )
+
+
+def feed(*items: str, head: str = "") -> bytes:
+    return f"<rss version='2.0'><channel><title>News</title>{head}{''.join(items)}</channel></rss>".encode()
+
+
+FIVE = [item(number) for number in range(5)]
+
+
+class TestNews:
+    async def test_what_is_there_at_the_first_poll_is_stored_and_mailed_to_nobody(self, publisher: Publisher) -> None:
+        polled = await publisher.poll(feed(*FIVE))
+
+        assert (polled.worked, polled.new, len(polled.article_ids)) == (True, 5, 5)
+        assert {article.disposition for article in await publisher.articles()} == {Disposition.SEEN}
+
+    async def test_the_first_poll_mails_when_the_source_says_so(self, publisher: Publisher) -> None:
+        alerting = replace(publisher.source, first_poll=FirstPoll.ALERT)
+        async with publisher.db.transaction() as tx:
+            await sources.update_settings(tx, source=alerting, origin="cli", now=NOON)
+
+        await publisher.poll(feed(*FIVE))
+
+        assert {article.disposition for article in await publisher.articles()} == {Disposition.ALERT}
+
+    async def test_what_is_added_is_mailed_and_nothing_else(self, publisher: Publisher) -> None:
+        await publisher.poll(feed(*FIVE))
+
+        polled = await publisher.poll(feed(item(7), *FIVE))
+
+        assert polled.new == 1
+        (alerted,) = [one for one in await publisher.articles() if one.disposition is Disposition.ALERT]
+        assert alerted.item.item_id == "guid-7"
+
+    async def test_a_first_poll_that_failed_was_none(self, publisher: Publisher) -> None:
+        publisher.server.pages["/feed"] = answer(status="500 Oops")
+        await publisher.poll()
+
+        await publisher.poll(feed(*FIVE))
+
+        assert {article.disposition for article in await publisher.articles()} == {Disposition.SEEN}
+
+    async def test_old_news_is_stored_and_mailed_to_nobody(self, publisher: Publisher) -> None:
+        await publisher.poll(feed(*FIVE))
+        old = item(7).replace("<guid", "<pubDate>Thu, 01 Jan 2026 10:00:00 GMT</pubDate><guid")
+
+        await publisher.poll(feed(old, *FIVE))
+
+        assert (await publisher.articles())[0].disposition is Disposition.STALE
+
+    @pytest.mark.parametrize(
+        "same",
+        [
+            feed(*reversed(FIVE)),
+            feed(*FIVE[2:]),
+            feed(*FIVE, *FIVE),
+            feed(*(item(number, guid="https://news.example/?p={}") for number in range(5))),
+            feed(
+                *(
+                    item(number, link="http://www.news.example/{}/?utm_source=x&amp;utm_medium=y#top")
+                    for number in range(5)
+                )
+            ),
+            feed(*(item(number, guid="new-{}", link="http://news.example/{}?fbclid=1") for number in range(5))),
+            feed(*(item(number, guid="", link="https://news.example/{}") for number in range(5))),
+            ("﻿" + feed(*FIVE).decode()).encode("utf-16"),
+            b"<?xml version='1.0' encoding='utf-8'?>\n<!-- a comment -->"
+            + feed(*FIVE, head="<pubDate>today</pubDate>"),
+            feed(*(one.replace("<title>", "<title><![CDATA[").replace("</title>", "]]></title>") for one in FIVE)),
+        ],
+        ids=["order", "fewer", "twice", "guids", "links", "guids, links", "no guids", "encoding", "dressing", "cdata"],
+    )
+    async def test_the_same_stories_are_no_news_however_the_feed_is_written(
+        self, publisher: Publisher, same: bytes
+    ) -> None:
+        await publisher.poll(feed(*FIVE))
+
+        polled = await publisher.poll(same)
+
+        assert (polled.worked, polled.new) == (True, 0)
+        assert (await publisher.poll(feed(*FIVE, item(9)))).new == 1
+
+    async def test_an_edit_is_stored_and_is_no_news(self, publisher: Publisher) -> None:
+        await publisher.poll(feed(*FIVE))
+
+        polled = await publisher.poll(feed(item(0, text="now corrected"), *FIVE[1:]))
+
+        assert (polled.new, polled.changed) == (0, 1)
+
+
+class TestPoliteness:
+    async def test_an_unchanged_feed_is_asked_for_politely_and_not_parsed(self, publisher: Publisher) -> None:
+        publisher.server.pages["/feed"] = answer(feed(*FIVE), etag='"1"', last_modified="today")
+        await publisher.poll()
+        publisher.server.pages["/feed"] = answer(status="304 Not Modified")
+
+        polled = await publisher.poll()
+        await publisher.poll()
+
+        headers = publisher.server.requests[2].headers
+        assert (headers["if-none-match"], headers["if-modified-since"]) == ('"1"', "today")
+        assert (polled.worked, polled.new, publisher.parser.parsed) == (True, 0, 1)
+        assert (await publisher.state()).polled_at == NOON + publisher.hours * HOUR
+
+    async def test_an_equal_body_is_not_parsed_again(self, publisher: Publisher) -> None:
+        for _ in range(3):
+            await publisher.poll(feed(*FIVE))
+
+        assert publisher.parser.parsed == 1
+
+    async def test_the_next_poll_waits_for_the_interval_the_ttl_and_the_cache(self, publisher: Publisher) -> None:
+        async def wait() -> timedelta:
+            return (await publisher.state()).next_poll_at - (NOON + publisher.hours * HOUR)
+
+        await publisher.poll(feed(*FIVE))
+        assert await wait() == timedelta(minutes=5)
+        await publisher.poll(feed(*FIVE, head="<ttl>20</ttl>"))
+        assert await wait() == timedelta(minutes=20)
+        publisher.server.pages["/feed"] = answer(feed(*FIVE), cache_control="max-age=1800")
+        await publisher.poll()
+        assert await wait() == timedelta(minutes=30)
+        publisher.server.pages["/feed"] = answer(status="429 Slow down", retry_after="36000")
+        await publisher.poll()
+        assert await wait() == timedelta(hours=10)
+
+    async def test_a_feed_that_moved_for_good_is_read_and_the_operator_told(self, publisher: Publisher) -> None:
+        publisher.server.pages["/feed"] = answer(status="301 Moved", location="/new")
+        publisher.server.pages["/new"] = answer(feed(*FIVE))
+
+        assert (await publisher.poll()).new == 5
+
+        state = await publisher.state()
+        assert state.state is SourceState.OK
+        assert publisher.server.url("/new") in (state.reason or "")
+
+
+class TestFailures:
+    @pytest.mark.parametrize(
+        "page",
+        [
+            answer(status="500 Oops"),
+            answer(status="200 OK"),
+            answer(b"<!doctype html><title>Log in</title><form>", content_type="text/html"),
+            answer(feed(*FIVE, item(8))[:-30]),
+            answer(feed(*FIVE, item(8)))[:-30],
+            answer(b"{}"),
+            answer(status="302 Found", location="file:///etc/passwd"),
+            hang,
+        ],
+        ids=["500", "empty", "login", "half a feed", "half an answer", "json", "redirect", "hang"],
+    )
+    async def test_a_poll_that_failed_changes_no_article_and_not_what_the_last_one_left(
+        self, publisher: Publisher, page: bytes
+    ) -> None:
+        publisher.server.pages["/feed"] = answer(feed(*FIVE), etag='"1"')
+        await publisher.poll()
+        before, known = await publisher.state(), await publisher.articles()
+        publisher.server.pages["/feed"] = page
+
+        polled = await publisher.poll()
+
+        after = await publisher.state()
+        assert (polled.worked, polled.reason) == (False, after.reason)
+        assert (after.state, after.failures, after.failing_since_at) == (
+            SourceState.FAILING,
+            1,
+            NOON + publisher.hours * HOUR,
+        )
+        assert (after.polled_at, after.etag, after.body_hash) == (before.polled_at, before.etag, before.body_hash)
+        assert await publisher.articles() == known
+        assert (await publisher.poll(feed(*FIVE))).new == 0
+        assert (await publisher.state()).state is SourceState.OK
+
+    async def test_each_failure_doubles_the_wait(self, publisher: Publisher) -> None:
+        publisher.server.pages["/feed"] = answer(status="500 Oops")
+        waits = []
+        for _ in range(8):
+            await publisher.poll()
+            waits.append((await publisher.state()).next_poll_at - (NOON + publisher.hours * HOUR))
+
+        assert [wait.total_seconds() / 60 for wait in waits] == [10, 20, 40, 80, 160, 320, 360, 360]
+
+    async def test_a_feed_that_is_gone_is_polled_no_more(self, publisher: Publisher) -> None:
+        publisher.server.pages["/feed"] = answer(status="410 Gone")
+        await publisher.poll()
+
+        assert (await publisher.state()).state is SourceState.STOPPED
+        assert await publisher.poll(feed(*FIVE)) == NOT_CLAIMED
+
+    async def test_a_feed_on_a_private_address_is_refused_unless_that_is_allowed(self, publisher: Publisher) -> None:
+        guarded = replace(publisher.source, allow_private=False)
+        async with publisher.db.transaction() as tx:
+            await sources.update_settings(tx, source=guarded, origin="cli", now=NOON)
+
+        polled = await publisher.poll(feed(*FIVE))
+
+        assert not polled.worked
+        assert "allow_private" in (polled.reason or "")
+        assert publisher.server.requests == []
+
+
+class TestClaims:
+    async def test_a_feed_that_is_not_due_is_left_alone_unless_asked_for(self, publisher: Publisher) -> None:
+        await publisher.poll(feed(*FIVE))
+
+        assert await publisher.poll(later=0) == NOT_CLAIMED
+        assert await due_feeds(publisher.db, now=NOON + publisher.hours * HOUR, limit=9) == []
+        again = await poll_feed(
+            publisher.db,
+            publisher.fetcher,
+            publisher.parser,
+            publisher.source.id,
+            now=NOON + publisher.hours * HOUR,
+            jitter=0,
+            only_due=False,
+        )
+        assert again.worked
+        assert await due_feeds(publisher.db, now=NOON + 999 * HOUR, limit=9) == [publisher.source.id]
+
+    async def test_two_workers_poll_a_feed_once(self, publisher: Publisher) -> None:
+        publisher.server.pages["/feed"] = answer(feed(*FIVE))
+        poll = partial(poll_feed, publisher.db, publisher.fetcher, publisher.parser, publisher.source.id)
+
+        polls = await asyncio.gather(*(poll(now=NOON, jitter=0) for _ in range(4)))
+
+        assert sorted(polled.claimed for polled in polls) == [False, False, False, True]
+        assert len(publisher.server.requests) == 1
+
+    async def test_a_feed_paused_while_it_is_polled_stores_nothing(self, publisher: Publisher) -> None:
+        async def pause(_request: Request, writer: asyncio.StreamWriter) -> None:
+            await pause_source(publisher.db, publisher.source.name)
+            writer.write(answer(feed(*FIVE)))
+
+        publisher.server.pages["/feed"] = pause
+
+        assert await publisher.poll() == NOT_CLAIMED
+        assert await publisher.articles() == []
+        assert (await publisher.state()).state is SourceState.PAUSED
+
+    async def test_a_feed_paused_while_its_poll_fails_stays_paused(self, publisher: Publisher) -> None:
+        async def pause(_request: Request, writer: asyncio.StreamWriter) -> None:
+            await pause_source(publisher.db, publisher.source.name)
+            writer.write(answer(status="500 Oops"))
+
+        publisher.server.pages["/feed"] = pause
+
+        assert await publisher.poll() == NOT_CLAIMED
+        assert (await publisher.state()).state is SourceState.PAUSED
+
+    async def test_a_poll_that_is_cancelled_gives_the_feed_back(self, publisher: Publisher) -> None:
+        asked = asyncio.Event()
+
+        async def tell_and_hang(request: Request, writer: asyncio.StreamWriter) -> None:
+            asked.set()
+            await hang(request, writer)
+
+        publisher.server.pages["/feed"] = tell_and_hang
+        polling = asyncio.create_task(publisher.poll(later=0))
+        await asked.wait()
+        polling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await polling
+
+        assert (await publisher.poll(feed(*FIVE), later=0)).new == 5
+
+    async def test_a_fault_of_ours_is_not_tried_again_at_once(self, publisher: Publisher) -> None:
+        class Broken:
+            async def parse(self, body: bytes, *, url: str, charset: str | None = None) -> ParsedFeed:
+                raise RuntimeError(url, charset, len(body))
+
+        publisher.server.pages["/feed"] = answer(feed(*FIVE))
+        with pytest.raises(RuntimeError):
+            await poll_feed(publisher.db, publisher.fetcher, Broken(), publisher.source.id, now=NOON, jitter=0)
+
+        assert await publisher.poll(later=0) == NOT_CLAIMED
+        assert (await publisher.poll(later=1)).new == 5
+
+
+async def test_one_feed_that_hangs_delays_no_other(sqlite_db: Database) -> None:
+    class Slow:
+        async def fetch(
+            self, url: str, *, etag: str | None = None, last_modified: str | None = None, allow_private: bool = False
+        ) -> Fetched:
+            if "slow" in url:
+                await asyncio.sleep(30)
+            if allow_private or etag or last_modified:
+                raise FetchError("unexpected")
+            return Fetched(body=feed(*FIVE), url=url)
+
+    slow = [await add_feed(sqlite_db, f"https://slow.example/{number}", now=NOON) for number in range(5)]
+    quick = await add_feed(sqlite_db, "https://quick.example/", now=NOON)
+    poll = partial(poll_feed, sqlite_db, Slow(), Parser(), now=NOON, jitter=0.5)
+    hanging = [asyncio.create_task(poll(source.id)) for source in slow]
+    await asyncio.sleep(0)
+
+    assert (await asyncio.wait_for(poll(quick.id), timeout=5)).new == 5
+
+    for task in hanging:
+        task.cancel()
+    await asyncio.gather(*hanging, return_exceptions=True)
