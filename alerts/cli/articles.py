@@ -9,11 +9,13 @@ import typer
 from alerts.app import App
 from alerts.cli.article_view import article_as_dict, article_as_text, load_article
 from alerts.cli.context import run_async
+from alerts.cli.explain import explain
 from alerts.cli.output import JsonOption, print_json, print_table, say
 from alerts.core.model import Article
 from alerts.services.articles import list_articles, matching_slugs
 
 app = typer.Typer(no_args_is_help=True)
+app.command("explain")(explain)
 
 
 @app.command("list")

@@ -1,4 +1,4 @@
-"""`alerts articles explain`: why an article answers which channel, and whether a subscriber gets it; a verb of ``articles``."""
+"""`alerts articles explain`: why an article answers which channel, and whether a subscriber gets it."""
 
 from __future__ import annotations
 

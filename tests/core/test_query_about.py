@@ -93,7 +93,7 @@ def test_a_tag_confirms_what_the_text_bears_out() -> None:
 
 def test_the_reason_shows_the_sum() -> None:
     verdict = about("NIO", title="NIO raises money", body="NIO raises a billion.")
-    assert verdict.why == "about:NIO 0.99 ≥ 0.50 (title 0.47 + lead 0.24 + body 0.28)"
+    assert verdict.why == "about:NIO 1.00 ≥ 0.50 (title 0.84 + lead 0.07 + body 0.08)"
     assert about("BYD", title="NIO raises money").why == "about:BYD 0.00 < 0.50 (nowhere in the text)"
 
 
@@ -146,6 +146,12 @@ def test_a_summary_without_a_title_is_enough() -> None:
 
 def test_only_the_second_line_of_a_summary_counts_half_as_much() -> None:
     lines = ("First line.", "NIO here.")
-    item = Item(item_id="1", title="x", summary=lines, body="Nothing.")
+    item = Item(item_id="1", title="x", summary=lines, body="Nothing is said of it. " * 6)
     weight = weigh(Term(Field.ABOUT, "NIO", "nio"), prepare(item, source_name=""))
     assert dict(weight.parts)["summary"] == pytest.approx(0.15 / 4)
+
+
+def test_a_text_of_a_line_or_two_does_not_outweigh_its_headline() -> None:
+    body = "The plant is in Wuhan. It makes motors."
+    assert about("Xiaomi", title="Xiaomi opens a plant", summary=("It cost 2 billion.",), body=body).matched
+    assert not about("Xiaomi", title="Xiaomi opens a plant", body=" ".join([body] * 5)).matched

@@ -28,6 +28,7 @@ _LATE_IN_TITLE = 0.6
 _COMPARED = 0.25
 _UNSUPPORTED = 0.7  # what a headline is worth when the text hardly comes back to the name
 _SUPPORTING_SHARE = 0.25
+_WHOLE_TEXT = 6  # sentences; what a shorter text does not say weighs less
 _SHORT = 4  # sentences; fewer cannot come back to anything
 
 _LATE_IN_LEAD = 0.6
@@ -85,7 +86,7 @@ def weigh(term: Term, article: Prepared) -> Weight:
     if article.text:
         strengths["lead"] = _lead_strength(in_text, article)
         strengths["body"] = min(_MOST_OF_BODY, _share(naming, article.sentences) / _WHOLE_SHARE)
-    parts = _parts(strengths, tagged=tagged > 0)
+    parts = _parts(strengths, said=min(1.0, len(article.sentences) / _WHOLE_TEXT), tagged=tagged > 0)
 
     in_lead = sum(place < article.lead_end for place in in_body)
     counts = {"title": len(in_title), "summary": len(in_summary), "lead": in_lead, "body": len(in_body) - in_lead}
@@ -96,10 +97,11 @@ def weigh(term: Term, article: Prepared) -> Weight:
     )
 
 
-def _parts(strengths: Mapping[str, float], *, tagged: bool) -> tuple[tuple[str, float], ...]:
-    """Weigh the zones that there are; together they weigh 1."""
-    whole = sum(WEIGHTS[zone] for zone in strengths)
-    parts = [(zone, WEIGHTS[zone] * strength / whole) for zone, strength in strengths.items()]
+def _parts(strengths: Mapping[str, float], *, said: float, tagged: bool) -> tuple[tuple[str, float], ...]:
+    """Weigh the zones that there are; together they weigh 1. A text of a line or two says little beside its title."""
+    weights = {zone: WEIGHTS[zone] * (1 if zone == "title" else said) for zone in strengths}
+    whole = sum(weights.values())
+    parts = [(zone, weights[zone] * strength / whole) for zone, strength in strengths.items()]
     if tagged and sum(part for _, part in parts) >= TAG_NEEDS:
         parts.append(("tag", TAG_WEIGHT))
     return tuple(parts)

@@ -1,0 +1,167 @@
+"""Why an article went to whom: one sentence for every way in which it did or did not."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from cast import World
+from sqlalchemy import Update, update
+
+from alerts.core.errors import AddressError, NotFoundError
+from alerts.core.model import Article, DeliveryState
+from alerts.services.explain import Explanation, explain_article
+from alerts.services.fan_out import fan_out
+from alerts.storage import schema
+from alerts.storage.articles import article_by_id
+from alerts.storage.engine import Database
+
+ALICE = "reader1@example.org"
+
+
+@pytest.fixture
+def world(db: Database, now: datetime) -> World:
+    return World(db, now)
+
+
+async def explain(
+    world: World, article_id: int, *, email: str | None = ALICE, slug: str | None = None, stored: bool = True
+) -> Explanation:
+    return await explain_article(
+        world.db, await stored_article(world, article_id), slug=slug, email=email, stored=stored
+    )
+
+
+async def stored_article(world: World, article_id: int) -> Article:
+    async with world.db.reading() as tx:
+        article = await article_by_id(tx, article_id)
+    assert article is not None
+    return article
+
+
+async def why(world: World, article_id: int, *, stored: bool = True) -> str:
+    person = (await explain(world, article_id, stored=stored)).person
+    assert person is not None
+    return person.why
+
+
+async def change(world: World, statement: Update) -> None:
+    async with world.db.transaction() as tx:
+        await tx.execute(statement)
+
+
+async def test_each_channel_says_yes_or_no_with_reasons(world: World) -> None:
+    await world.channel()
+    await world.channel("tesla", "about:Tesla")
+    await world.channel("broken", "((")
+    found = await explain(world, await world.article(await world.source()), email=None)
+    assert [(it.channel.slug, it.matched) for it in found.answers] == [
+        ("broken", False),
+        ("tesla", False),
+        ("xiaomi", True),
+    ]
+    broken, tesla, xiaomi = found.answers
+    assert "cannot be read" in broken.why
+    assert tesla.hits == ()
+    assert [hit.zone for hit in xiaomi.hits] == ["title"]
+    assert xiaomi.why == "about:Xiaomi 0.80 ≥ 0.50 (title 0.80)"
+    assert found.person is None
+
+
+async def test_one_channel_can_be_asked_retired_or_not(world: World) -> None:
+    channel = await world.channel()
+    await world.channel("tesla", "about:Tesla")
+    article = await world.article(await world.source())
+    assert [it.channel.slug for it in (await explain(world, article, slug="xiaomi")).answers] == ["xiaomi"]
+    await change(world, update(schema.channels).where(schema.channels.c.id == channel).values(state="retired"))
+    (answer,) = (await explain(world, article, slug="xiaomi")).answers
+    assert not answer.matched
+    assert "retired" in answer.why
+    with pytest.raises(NotFoundError, match='no channel "nio"'):
+        await explain(world, article, slug="nio")
+
+
+async def test_a_delivery_is_the_whole_answer(world: World) -> None:
+    channel = await world.channel()
+    await world.readers(1, (channel,))
+    article = await world.article(await world.source(), channels=(channel,))
+    assert await why(world, article) == "no mail: its fan-out is still under way"
+    await fan_out(world.db, article, now=world.now)
+    person = (await explain(world, article)).person
+    assert person is not None
+    assert person.delivery is not None
+    assert person.delivery.state is DeliveryState.PENDING
+    assert person.why == f"delivery {person.delivery.delivery_id} is pending"
+    await change(world, update(schema.deliveries).values(state="sent", reply="250 2.0.0 Ok", finished_at=world.now))
+    assert (await why(world, article)).endswith("is sent: 250 2.0.0 Ok")
+
+
+async def test_a_file_would_be_mailed(world: World) -> None:
+    await world.readers(1, (await world.channel(),))
+    article = await world.article(await world.source())
+    assert await why(world, article, stored=False) == "would get it: the article is not stored"
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"matched_at": None}, "the article still waits to be matched"),
+        ({"set_aside": "matching failed"}, "the article was set aside: matching failed"),
+        ({"disposition": "seen"}, "it was there when its source was first polled"),
+        ({"disposition": "stale"}, "it was older than its source's max_age"),
+    ],
+)
+async def test_what_stopped_an_article_is_said(world: World, values: dict[str, object], says: str) -> None:
+    channel = await world.channel()
+    await world.readers(1, (channel,))
+    article = await world.article(await world.source(), channels=(channel,))
+    await change(world, update(schema.articles).values(**values))
+    assert (await why(world, article)).startswith(f"no mail: {says}")
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"state": "pending", "activated_at": None}, "the subscription is pending"),
+        ({"state": "ended"}, "the subscription is ended"),
+        ({"frequency": "daily"}, "the subscription is daily"),
+        ({"activated_at": datetime.fromisoformat("2026-01-05T13:00:00Z")}, "the subscription began after"),
+    ],
+)
+async def test_what_stopped_a_subscription_is_said(world: World, values: dict[str, object], says: str) -> None:
+    channel = await world.channel()
+    await world.readers(1, (channel,))
+    article = await world.article(await world.source(), channels=(channel,))
+    await change(world, update(schema.subscriptions).values(**values))
+    assert (await why(world, article)).startswith(f"no mail: {says}")
+
+
+async def test_who_is_not_subscribed_gets_nothing(world: World) -> None:
+    channel, other = await world.channel(), await world.channel("tesla", "about:Tesla")
+    article = await world.article(await world.source(), channels=(channel,))
+    assert await why(world, article) == "no mail: nobody has subscribed with this address"
+    await world.readers(1, (other,))
+    assert await why(world, article) == "no mail: no subscription to a channel that the article answers"
+    await change(world, update(schema.subscribers).values(state="suppressed"))
+    assert "suppressed" in await why(world, article)
+
+
+async def test_what_the_queries_said_when_it_was_matched_counts(world: World) -> None:
+    channel = await world.channel()
+    await world.readers(1, (channel,))
+    article = await world.article(await world.source())
+    await change(world, update(schema.articles).values(matched_at=world.now + timedelta(hours=1)))
+    assert await why(world, article) == "no mail: when the article was matched, no channel answered"
+
+
+async def test_a_fan_out_that_is_over_passed_this_person_by(world: World) -> None:
+    channel = await world.channel()
+    article = await world.article(await world.source(), channels=(channel,))
+    await change(world, update(schema.fan_outs).values(finished_at=world.now))
+    await world.readers(1, (channel,))
+    assert await why(world, article) == "no mail: its fan-out is over"
+
+
+async def test_what_is_no_address_is_refused(world: World) -> None:
+    with pytest.raises(AddressError):
+        await explain(world, await world.article(await world.source()), email="nobody")
