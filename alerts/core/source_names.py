@@ -32,7 +32,7 @@ def source_name(kind: SourceKind, location: str) -> str:
     if not host:
         return "feed"
     segments = [segment for segment in unquote(parts.path).split("/") if _tells(segment)]
-    return excerpt("/".join([host, *segments]), LONGEST_NAME)
+    return excerpt("/".join([host, *segments]), LONGEST_NAME) or "feed"
 
 
 def unique_name(wanted: str, taken: Container[str]) -> str:

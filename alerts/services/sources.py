@@ -130,9 +130,7 @@ async def _remove_missing(tx: AsyncConnection, configured: set[str]) -> int:
 async def _declare(tx: AsyncConnection, wanted: Source, *, origin: str, now: datetime) -> bool:
     """Add a source or give it new settings; return whether it begins now."""
     existing = await sources.source_by_location(tx, wanted.location)
-    await sources.free_name(tx, wanted.name, but_of=existing)
-    others = {name for name in await sources.taken_names(tx) if existing is None or name != existing.name}
-    name = unique_name(wanted.name or source_name(wanted.kind, wanted.location), others)
+    name = await _free_name(tx, wanted, existing)
     if existing is None:
         await sources.insert_source(tx, source=replace(wanted, name=name), origin=origin, now=now)
         return True
@@ -141,6 +139,14 @@ async def _declare(tx: AsyncConnection, wanted: Source, *, origin: str, now: dat
         return False
     await sources.revive_source(tx, existing.id, now=now)
     return True
+
+
+async def _free_name(tx: AsyncConnection, wanted: Source, existing: Source | None) -> str:
+    """Return the name that it shall bear: the one wanted, numbered when another source bears it."""
+    name = wanted.name or source_name(wanted.kind, wanted.location)
+    await sources.free_name(tx, name, but_of=existing)
+    others = {taken for taken in await sources.taken_names(tx) if existing is None or taken != existing.name}
+    return unique_name(name, others)
 
 
 def _from_config(one: SourceConfig, now: datetime) -> Source:

@@ -165,16 +165,15 @@ async def insert_source(tx: AsyncConnection, *, source: Source, origin: str, now
 
 async def update_settings(tx: AsyncConnection, *, source: Source, origin: str, now: datetime) -> None:
     """Give a source the settings of ``source``; a shorter interval counts from now on."""
-    soon = now + source.every
+    soon, values = now + source.every, _settings(source)
+    is_sooner = and_(sources.c.every_s > values["every_s"], sources.c.next_poll_at > soon, sources.c.failures == 0)
     await tx.execute(
         update(sources)
         .where(sources.c.id == source.id)
         .values(
-            **_settings(source),
+            **values,
             origin=origin,
-            next_poll_at=case(
-                (and_(sources.c.failures == 0, sources.c.next_poll_at > soon), soon), else_=sources.c.next_poll_at
-            ),
+            next_poll_at=case((is_sooner, soon), else_=sources.c.next_poll_at),
         )
     )
 
