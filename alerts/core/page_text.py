@@ -22,6 +22,8 @@ LONGEST_CALL = 200
 LONGEST_NAME = 80
 LONGEST_BOX = 40  # lines
 
+_INVISIBLE = "\u200b\u200c\u200d\u200e\u200f "  # a line of nothing else is an empty one
+
 _BULLET = re.compile(r"(?:[•‣·●▪◦∙]\s*|[*\-–]\s+)(?=\S)")
 _BOX_START = re.compile(r"(?P<name>\S.*?)\s+News\s+Alerts?", re.IGNORECASE)
 _BOX_END = re.compile(r"View\s+more\s+channels\W*", re.IGNORECASE)
@@ -77,7 +79,8 @@ def read_page_text(text: str) -> PageText:
     The title is the first line that is no noise; the bullets right below it are the summary.
     """
     # 1. Tidy lines, without the page's own subscription box.
-    lines, tags = _without_boxes(clean_text(text[:LONGEST_TEXT]).split("\n"))
+    tidy = clean_text(text[:LONGEST_TEXT]).split("\n")
+    lines, tags = _without_boxes([line.strip(_INVISIBLE) for line in tidy])
     # 2. The first line that says something ("Photos: …" may well be a title).
     first = next((line for line in lines if line and not _asks_or_dates(line)), "") or next(filter(None, lines), "")
     if not first:

@@ -19,6 +19,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from alerts.core.errors import ArticleError
 
 LONGEST_HEAD = 64 << 10  # characters
+LONGEST_TOML = 16 << 10  # a key of n dots costs its parser n² steps
 MOST_NODES = 10_000  # an alias counts as often as it is used, so that a "billion laughs" is over soon
 
 _YAML_END = re.compile(r"^(?:---|\.\.\.)[ \t]*$", re.MULTILINE)
@@ -44,22 +45,22 @@ def split_front_matter(text: str) -> tuple[FrontMatter, str]:
     skipped = len(text) - len(body)
     first, _, rest = body.partition("\n")
     if first.rstrip() == "---":
-        head, below = _until(_YAML_END, rest, opened=skipped + 1)
+        head, below = _until(_YAML_END, rest, opened=skipped + 1, limit=LONGEST_HEAD)
         return _read_yaml(head, first_line=skipped + 2), below
     if first.rstrip() == "+++":
-        head, below = _until(_TOML_END, rest, opened=skipped + 1)
+        head, below = _until(_TOML_END, rest, opened=skipped + 1, limit=LONGEST_TOML)
         return _read_toml(head, first_line=skipped + 2), below
     if re.match(r"\{\s*[\"}]", body):
         return _read_json(body, first_line=skipped + 1)
     return FrontMatter(), text
 
 
-def _until(end: re.Pattern[str], rest: str, *, opened: int) -> tuple[str, str]:
+def _until(end: re.Pattern[str], rest: str, *, opened: int, limit: int) -> tuple[str, str]:
     found = end.search(rest)
     if found is None:
         raise ArticleError(f"line {opened}: the front matter that is opened here is never closed")
-    if found.start() > LONGEST_HEAD:
-        raise ArticleError(f"line {opened}: the front matter is longer than {LONGEST_HEAD >> 10} KiB")
+    if found.start() > limit:
+        raise ArticleError(f"line {opened}: the front matter is longer than {limit >> 10} KiB")
     return rest[: found.start()], rest[found.end() :]
 
 
