@@ -25,7 +25,7 @@ from ruamel.yaml.events import (
 from alerts.config.problems import Problems
 
 MAX_DEPTH = 20
-MAX_NODES = 500_000  # what aliases repeat is counted each time
+MAX_NODES = 250_000  # what aliases repeat is counted each time
 
 NULLS = {"", "~", "null", "Null", "NULL"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -99,10 +100,9 @@ class Reader:
             hint = suggestion(name, names)
             self.problems.note(entry.place, f"unknown key {self._named(name)!r}{hint}")
 
-    def refuse_repeated(self, value: str, name: str, among: Iterable[str]) -> None:
-        """Note a value that must be one of a kind in its list and is not."""
-        if value and list(among).count(value) > 1:
-            self.problems.note(self.where(name), f"{self._named(name)!r}: {value!r} is given more than once")
+    def note(self, name: str, what: str) -> None:
+        """Note what is wrong with a key's value."""
+        self.problems.note(self.where(name), f"{self._named(name)!r}: {what}")
 
     def _named(self, name: str) -> str:
         return f"{self.path}.{name}" if self.path else name
@@ -114,6 +114,15 @@ class Reader:
         what = f"{self.path!r} must" if self.path else "the file must"
         self.problems.note(node.place, f"{what} hold 'key: value' lines, not {_kind(node)}")
         return {}
+
+
+def refuse_repeated(name: str, values: Iterable[tuple[Reader, str]]) -> None:
+    """Note each value of a list that must be one of a kind and is not."""
+    pairs = list(values)
+    times = Counter(value for _, value in pairs)
+    for reader, value in pairs:
+        if value and times[value] > 1:
+            reader.note(name, f"{value!r} is given more than once")
 
 
 def _unwrapped(node: Node, problems: Problems) -> Node:

@@ -16,7 +16,7 @@ from alerts.config.site import read_database, read_site, read_templates, read_we
 from alerts.config.sources import read_channels, read_sources
 from alerts.core.errors import ConfigError
 
-MOST_BYTES = 4 << 20
+MOST_BYTES = 2 << 20
 DEFAULT_NAME = "config.yaml"
 
 

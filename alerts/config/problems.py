@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from alerts.core.errors import ConfigError
 
 MOST_SHOWN = 50
+LONGEST = 300  # characters of one mistake
 
 
 class Problems:
@@ -18,6 +19,7 @@ class Problems:
 
     def note(self, place: str, what: str) -> None:
         """Remember a mistake, once."""
+        what = what if len(what) <= LONGEST else f"{what[:LONGEST]} …"
         if (place, what) not in self._found[-100:]:
             self._found.append((place, what))
 

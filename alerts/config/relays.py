@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, unquote
 
 from alerts.config import options, values
-from alerts.config.keys import Reader
+from alerts.config.keys import Reader, refuse_repeated
 from alerts.config.model import Listen, Mail, Relay, Tls
 from alerts.config.problems import meant
 from alerts.config.secret_files import secret_of
@@ -23,8 +23,7 @@ def read_mail(reader: Reader, folder: Path) -> Mail:
     if "relays" in reader and not items:
         reader.problems.note(reader.where("relays"), "'mail.relays' names no relay; name one, or leave the key out")
     relays = [_read_relay(item, folder, catcher) for item in items]
-    for item, relay in zip(items, relays, strict=True):
-        item.refuse_repeated(relay.url, "url", (other.url for other in relays))
+    refuse_repeated("url", ((item, relay.url) for item, relay in zip(items, relays, strict=True)))
     reader.refuse_unknown(["sender", "relays", "catcher"])
     return Mail(sender=sender, relays=tuple(relays) or (_default(catcher),), catcher=catcher)
 

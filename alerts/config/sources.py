@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from alerts.config import options
-from alerts.config.keys import Reader
+from alerts.config.keys import Reader, refuse_repeated
 from alerts.config.model import ChannelConfig, SourceConfig
 from alerts.core.model import SourceKind
 
@@ -18,11 +18,10 @@ def read_sources(reader: Reader, folder: Path) -> tuple[SourceConfig, ...]:
         return (_folder_source(Reader.of({"folder": "seeds"}), folder),)
     items = reader.each("sources")
     sources = [_read_source(item, folder) for item in items]
-    for item, source in zip(items, sources, strict=True):
-        if source is not None:
-            others = [other for other in sources if other is not None]
-            item.refuse_repeated(source.location, source.kind.value, (other.location for other in others))
-            item.refuse_repeated(source.name, "name", (other.name for other in others))
+    known = [(item, source) for item, source in zip(items, sources, strict=True) if source is not None]
+    for kind in SourceKind:
+        refuse_repeated(kind.value, ((item, source.location) for item, source in known if source.kind is kind))
+    refuse_repeated("name", ((item, source.name) for item, source in known))
     return tuple(source for source in sources if source is not None)
 
 
@@ -70,9 +69,7 @@ def read_channels(reader: Reader) -> tuple[ChannelConfig, ...]:
     """Read ``channels``."""
     items = reader.each("channels")
     channels = [_read_channel(item) for item in items]
-    slugs = [channel.slug for channel in channels]
-    for item, channel in zip(items, channels, strict=True):
-        item.refuse_repeated(channel.slug, "slug", slugs)
+    refuse_repeated("slug", ((item, channel.slug) for item, channel in zip(items, channels, strict=True)))
     return tuple(channels)
 
 

@@ -61,7 +61,10 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """Give a transaction that may write; commit it at the end, or roll it back if anything was raised."""
+        """Give a transaction that may write; commit it at the end, or roll it back if anything was raised.
+
+        Never ask for one inside another: on SQLite the second would wait for the first.
+        """
         with _Faults(self.where):
             async with self._connection(self._writing) as tx, tx.begin():
                 yield tx

@@ -237,7 +237,7 @@ UNREADABLE = [
         ),
         "aliases counted",
     ),
-    (b"x" * (5 << 20), "larger than 4 MiB"),
+    (b"x" * (5 << 20), "larger than 2 MiB"),
     (b"%YAML 9.9\n---\na: b\n", "not YAML"),
     (b'a: "\\ud800"\n', "config.yaml"),
 ]
