@@ -36,7 +36,7 @@ class Batch:
 
 
 def place(sightings: Sequence[Sighting], known: Sequence[Known], *, kind: SourceKind) -> Batch:
-    """Decide about each item in turn; one story that stands in the batch twice counts once, as it stands first.
+    """Decide about each item; a story that stands there twice counts once, as it stands under a known id, else first.
 
     ``known`` holds the articles of the source that share an id, a page or their text with an item, the newest first.
     """
@@ -44,7 +44,7 @@ def place(sightings: Sequence[Sighting], known: Sequence[Known], *, kind: Source
     given = {one.item.item_id for one in sightings}
     met: set[int] = set()  # articles that an item of this batch was found to be
     placed: set[str] = set()  # ids that an item of this batch stands under
-    for sighting in sightings:
+    for sighting in sorted(sightings, key=lambda one: one.item.item_id not in index.by_id):
         decision = decide(sighting, index.candidates(sighting), kind=kind)
         article = decision.known
         if article is None:

@@ -100,6 +100,15 @@ def test_an_article_keeps_its_id_while_an_item_still_bears_it() -> None:
     assert ledger.store(story(0, item_id="copy"), story(0)).renamed == {}
 
 
+def test_an_edit_is_not_lost_to_a_copy_of_what_was_there_before() -> None:
+    ledger = Ledger(SourceKind.FOLDER)
+    ledger.store(story(0, item_id="a.txt"))
+
+    batch = ledger.store(story(0, item_id="copy.txt"), story(0, item_id="a.txt", title="All about apples, mended"))
+
+    assert counts(batch) == (0, 1, 0)
+
+
 def test_two_files_that_swap_their_names_swap_their_ids() -> None:
     ledger = Ledger(SourceKind.FOLDER)
     ledger.store(story(0, item_id="a.txt"), story(1, item_id="b.txt"))
