@@ -16,6 +16,7 @@ from alerts.app import App
 from alerts.daemon.outbox import Outbox
 from alerts.daemon.polling import Polling
 from alerts.queue import Handler, Job, Step, WorkQueue
+from alerts.services.expire_pending import expire_pending
 from alerts.services.fan_out import fan_out, unfinished
 from alerts.services.maintain import maintain
 from alerts.services.match import ChannelCache, match_articles
@@ -45,6 +46,7 @@ class Flow:
             Step.FAN_OUT: self._fan_out,
             Step.DELIVER: self._deliver,
             Step.MAINTAIN: self._maintain,
+            Step.PURGE: self._purge,
         }
 
     async def look_for_due(self) -> None:
@@ -66,6 +68,10 @@ class Flow:
     async def look_after(self) -> None:
         """Ask for a round of maintenance."""
         await self._queue.enqueue(Job(Step.MAINTAIN))
+
+    async def look_for_old(self) -> None:
+        """Ask for what is done now and then: ending requests that nobody confirmed."""
+        await self._queue.enqueue(Job(Step.PURGE))
 
     async def look_at_folders(self) -> None:
         """Ask for a poll of every folder: something moved in one."""
@@ -127,3 +133,8 @@ class Flow:
         if done.rescued or done.buried:
             _log.info("claims_rescued", claims=done.rescued, workers=done.buried)
             await self._queue.enqueue(Job(Step.DELIVER))
+
+    async def _purge(self, _job: Job) -> None:
+        done = await expire_pending(self._app.db, now=self._app.clock())
+        if done.ended or done.purged:
+            _log.info("unconfirmed_requests_ended", subscriptions=done.ended, people=done.purged)

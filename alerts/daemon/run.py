@@ -77,9 +77,11 @@ async def _serve(
         config_file = ConfigFile(app, read_config, asked=asked.reload, after=outbox.rebuild)
         await queue.start(flow.handlers())
         await flow.look_after()
+        await flow.look_for_old()
         clock.every(1, flow.look_for_due)
         clock.every(5, flow.look_after)
         clock.every(2, config_file.look)
+        clock.every(3600, flow.look_for_old)
         clock.start()
         async with (
             _web(app, catcher, lambda: flow.ticked_at),

@@ -16,6 +16,7 @@ class Step(StrEnum):
     FAN_OUT = "fan_out"  # key: an article
     DELIVER = "deliver"
     MAINTAIN = "maintain"
+    PURGE = "purge"
     DIGEST = "digest"
 
 

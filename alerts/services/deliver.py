@@ -21,7 +21,7 @@ from alerts.core.model import Delivery, DeliveryState, Envelope
 from alerts.storage import deliveries, suppressions
 from alerts.storage.deliveries import Written
 from alerts.storage.engine import Database
-from alerts.storage.letters import Letter, load_letters
+from alerts.storage.letters import Letter, left_since, load_letters
 
 _log = structlog.get_logger(__name__)
 
@@ -29,6 +29,7 @@ LEASE = timedelta(minutes=15)  # longer than the longest honest SMTP dialogue; a
 _SMALLEST, _LARGEST = 16, 1_024  # deliveries a claim
 _AIM_S = 0.25  # a claim should be worth so much sending: small enough that a confirmation hardly waits behind it
 _RETRY_WRITE_S = 0.5
+_CLOCKS_APART = timedelta(seconds=5)  # how far two machines' clocks may differ; looking back further costs little
 
 
 class Carrier(Protocol):
@@ -92,6 +93,8 @@ class _Run:
         self._worker_id = worker_id
         self._letters: deque[Letter] = deque()
         self._standing: dict[int, Standing] = {}
+        self._left: set[int] = set()  # subscribers who ended a subscription while this run went on
+        self._looked_at: datetime = means.clock()
         self._refilling = asyncio.Lock()
         self._size = _SMALLEST * 4
         self._refilled_at: datetime | None = None
@@ -122,11 +125,18 @@ class _Run:
                 return None
             if not self._letters:
                 continue  # another connection was quicker
-            letter = self._letters.popleft()
+            letter = await self._current(self._letters.popleft())
             envelope = await self._compose(letter)
             if envelope is not None:
                 return envelope
         return None
+
+    async def _current(self, letter: Letter) -> Letter:
+        """Load a letter anew if its reader left a channel since it was claimed (U3)."""
+        if letter.delivery.subscriber_id not in self._left:
+            return letter
+        async with self._db.reading() as tx:
+            return (await load_letters(tx, [letter.delivery]))[0]
 
     async def report(self, envelope: Envelope, result: Result, relay: str) -> None:
         """Decide what a result means and return when that is on disk."""
@@ -219,6 +229,8 @@ class _Run:
                     kept = await deliveries.record_outcomes(tx, rows)
                     if bad:
                         await suppressions.suppress_recipients(tx, delivery_ids=bad, now=self._means.clock())
+                    self._left |= await left_since(tx, self._looked_at - _CLOCKS_APART)
+                    self._looked_at = self._means.clock()
                 break
             except DatabaseUnavailableError as error:
                 _log.error("outcomes_wait_for_database", waiting=len(rows), reason=str(error))

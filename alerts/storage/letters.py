@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -78,10 +79,15 @@ def _present(ids: Iterable[int | None]) -> list[int]:
     return sorted({it for it in ids if it is not None})
 
 
+async def left_since(tx: AsyncConnection, since: datetime) -> set[int]:
+    """Find who ended a subscription since then: their letters must be looked at anew (U3)."""
+    return set((await tx.scalars(select(subscriptions.c.subscriber_id).where(subscriptions.c.ended_at >= since))).all())
+
+
 async def addresses_of(tx: AsyncConnection, subscriber_ids: Collection[int]) -> dict[int, str]:
     """Find the addresses of these subscribers; forgotten ones have none."""
     statement = select(subscribers.c.id, subscribers.c.email).where(subscribers.c.id.in_(subscriber_ids))
-    return {key: email for key, email in (await tx.execute(statement)).all()}
+    return dict((await tx.execute(statement)).all())
 
 
 async def _articles(tx: AsyncConnection, ids: list[int]) -> dict[int, Article]:

@@ -256,6 +256,7 @@ subscriptions = Table(
     Column("end_reason", Text),
     UniqueConstraint("subscriber_id", "channel_id"),
     Index("ix_subscriptions_channel_id_state_subscriber_id", "channel_id", "state", "subscriber_id"),
+    Index("ix_subscriptions_ended_at", "ended_at"),  # who left a moment ago: asked while mails go out
     sqlite_autoincrement=True,
 )
 

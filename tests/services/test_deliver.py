@@ -213,6 +213,32 @@ async def test_who_left_before_the_mail_began_gets_none(office: Office) -> None:
     assert [it.recipient for it in office.relays.carried] == ["reader1@example.org"]
 
 
+async def test_who_leaves_while_mails_go_out_gets_none_that_had_not_begun(office: Office) -> None:
+    await office.publish(30)
+    office.relays.connections = 1
+    last = 30
+
+    def answer(envelope: Envelope) -> Result:
+        if len(office.relays.carried) == 3:
+            left.set()
+        return TAKEN
+
+    left = asyncio.Event()
+    office.relays.answer = answer
+
+    async def leave() -> None:
+        await left.wait()
+        async with office.db.transaction() as tx:
+            gone = subscriptions.update().where(subscriptions.c.subscriber_id == last)
+            await tx.execute(gone.values(state="ended", end_reason="unsubscribed", ended_at=office.world.now))
+
+    leaving = asyncio.create_task(leave())
+    done = await office.send()
+    await leaving
+    assert (done.sent, done.cancelled) == (29, 1)
+    assert f"reader{last}@example.org" not in {it.recipient for it in office.relays.carried}
+
+
 async def test_the_mail_names_every_matching_channel_that_the_person_has(office: Office) -> None:
     xiaomi, evs = await office.world.channel("xiaomi"), await office.world.channel("evs")
     await office.world.readers(1, (xiaomi, evs))

@@ -262,6 +262,7 @@ def upgrade(op: Operations) -> None:
     op.create_index(
         "ix_subscriptions_channel_id_state_subscriber_id", "subscriptions", ["channel_id", "state", "subscriber_id"]
     )
+    op.create_index("ix_subscriptions_ended_at", "subscriptions", ["ended_at"])
     op.create_table(
         "fan_outs",
         sa.Column("article_id", KEY, nullable=False),
