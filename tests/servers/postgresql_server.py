@@ -37,6 +37,13 @@ SETTINGS = (  # a test database need not survive a power cut
     ("autovacuum", "off"),
 )
 
+# Ends the server when our end of its standard input closes: so it ends with the tests, even if they are killed.
+GUARD = (
+    *("sh", "-c"),
+    'exec 3<&0; "$@" </dev/null 3<&- & server=$!; (cat <&3 >/dev/null; kill -INT $server) 2>/dev/null & wait $server',
+    "sh",
+)
+
 
 class PostgresqlUnavailableError(Exception):
     """There is no PostgreSQL here, or it does not start; the text says why."""
@@ -200,8 +207,8 @@ def _serve(
         options = [part for name, value in SETTINGS for part in ("-c", f"{name}={value}")]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                [str(binaries / "postgres"), "-D", str(folder / "data"), "-p", str(port), *options],
-                stdin=subprocess.DEVNULL,
+                [*GUARD, str(binaries / "postgres"), "-D", str(folder / "data"), "-p", str(port), *options],
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
@@ -236,10 +243,10 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int) -> bool:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT)  # a fast shutdown
+    assert process.stdin is not None
+    process.stdin.close()  # the guard sees it, and asks for a fast shutdown
     try:
         process.wait(timeout=20)
     except subprocess.TimeoutExpired:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
