@@ -18,6 +18,7 @@ from yarl import URL
 
 from alerts import __version__
 from alerts.core.errors import FetchError, RefusedTargetError
+from alerts.core.text import excerpt
 from alerts.sources.bodies import ACCEPTED, MAX_BODY, read_body
 from alerts.sources.targets import RefusedAddressError, Resolver, guarded_socket
 
@@ -33,6 +34,7 @@ _ACCEPT = (
 _MAX_AGE = re.compile(r"(?:\A|[\s,])max-age\s*=\s*\"?(\d{1,12})", re.IGNORECASE)
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_.:+-]{1,40})", re.IGNORECASE)
 _LONGEST = timedelta(days=365)
+_LONGEST_VALIDATOR = 1_000  # characters
 _REASONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
     (aiohttp.ClientConnectorDNSError, "the name {host} is not known"),
     ((aiohttp.ClientSSLError, ssl.SSLError), "{host} could not prove who it is (TLS)"),
@@ -215,11 +217,16 @@ def _fetched(response: aiohttp.ClientResponse, target: URL, *, body: bytes | Non
     return Fetched(
         body=body,
         url=str(target.with_user(None)),
-        etag=headers.get("ETag"),
-        last_modified=headers.get("Last-Modified"),
+        etag=_validator(headers.get("ETag")),
+        last_modified=_validator(headers.get("Last-Modified")),
         charset=charset[1] if charset else None,
         fresh_for=min(timedelta(seconds=int(age[1])), _LONGEST) if age else None,
     )
+
+
+def _validator(value: str | None) -> str | None:
+    """Return a validator that can be stored and sent back; a server that gives another one is asked in full."""
+    return value if value and len(value) <= _LONGEST_VALIDATOR and value.isascii() and value.isprintable() else None
 
 
 def _refusal(response: aiohttp.ClientResponse, target: URL) -> FetchError:
@@ -260,11 +267,11 @@ def _explain(error: Exception, target: URL) -> NoReturn:
 
 def _reason(error: Exception, host: str) -> str:
     if isinstance(error, aiohttp.ClientConnectorError) and type(error) is aiohttp.ClientConnectorError:
-        return f"{host} cannot be reached: {error.os_error.strerror or error.os_error}"
+        return f"{host} cannot be reached: {excerpt(error.os_error.strerror or str(error.os_error), 200)}"
     for kinds, words in _REASONS:
         if isinstance(error, kinds):
             return words.format(host=host)
-    return f"the connection to {host} broke: {str(error)[:200] or type(error).__name__}"
+    return f"the connection to {host} broke: {excerpt(str(error), 200) or type(error).__name__}"
 
 
 def _host(target: URL) -> str:

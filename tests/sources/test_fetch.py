@@ -78,6 +78,14 @@ class TestAnswers:
         assert (fetched.charset, fetched.fresh_for) == ("ISO-8859-1", timedelta(minutes=10))
         assert (fetched.url, fetched.moved_to) == (server.url(), None)
 
+    @pytest.mark.parametrize("odd", [b"\xff\xfe", "é".encode(), b"x" * 2000])
+    async def test_a_validator_that_cannot_be_kept_is_dropped(
+        self, server: FeedServer, fetcher: Fetcher, odd: bytes
+    ) -> None:
+        server.pages["/feed"] = answer(FEED).replace(b"\r\n\r\n", b"\r\nETag: " + odd + b"\r\n\r\n", 1)
+
+        assert (await fetcher.fetch(server.url(), allow_private=True)).etag is None
+
     async def test_we_say_who_we_are_and_ask_for_feeds(self, server: FeedServer, fetcher: Fetcher) -> None:
         server.pages["/feed"] = answer(FEED)
 
