@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -47,7 +48,7 @@ def _print(summary: Summary, *, json: bool) -> None:
     )
 
 
-def _loop_factory():  # type: ignore[no-untyped-def]  # noqa: ANN202 - uvloop has none on some systems
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Use uvloop where there is one: twice as fast at sending and polling."""
     try:
         import uvloop  # noqa: PLC0415 - optional
