@@ -1,1 +1,1 @@
-"""Where articles come from: feeds fetched within limits, files read without trust; both give items, neither stores any."""
+"""Where articles come from: feeds fetched within limits, files read without trust; both give items, none stores any."""
