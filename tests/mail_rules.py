@@ -10,23 +10,22 @@ import email
 import email.errors
 import email.policy
 import re
-from base64 import b64decode
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
-from quopri import decodestring
 from urllib.parse import urlsplit
 
 from mail_page import Page
+from mail_raw import ENCODED_WORD, decode_word, decode_words, fields, parts, subject_of, texts_of
+
+__all__ = ["decode_words", "subject_of", "texts_of", "violations"]
 
 ONCE = {"from", "to", "subject", "date", "message-id", "mime-version", "content-type", "auto-submitted"}
 LISTS = {"list-id", "list-unsubscribe", "list-unsubscribe-post"}
 AT_MOST_ONCE = {"reply-to", "sender", "feedback-id", "x-auto-response-suppress", "precedence", "dkim-signature"}
 NEVER_ENCODED = {"to", "message-id", "feedback-id", "references", "date", *LISTS}
 
-ENCODED_WORD = re.compile(r"=\?[^?\s]*\?[^?\s]*\?[^?\s]*\?=")
 FORBIDDEN_IN_SUBJECT = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 REPLY = re.compile(r"\s*(re|fwd?|aw|wg|sv|antw)\s*(\[\d+\])?\s*:", re.IGNORECASE)
 DATE = re.compile(
@@ -34,15 +33,6 @@ DATE = re.compile(
     r" \d\d:\d\d:\d\d [+-]\d{4}"
 )
 ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*")
-
-
-@dataclass(frozen=True)
-class Part:
-    """One part of the multipart, decoded by hand."""
-
-    headers: dict[str, str]
-    raw: bytes
-    text: str
 
 
 def violations(
@@ -76,60 +66,6 @@ def violations(
     check.structure()
     check.contents(title=title, link=link, postal_address=postal_address)
     return check.found
-
-
-def subject_of(raw: bytes) -> str:
-    """Decode a mail's subject by hand."""
-    return next(decode_words(value) for name, value in _fields(raw.partition(b"\r\n\r\n")[0]) if name == "subject")
-
-
-def texts_of(raw: bytes) -> tuple[str, str]:
-    """Return the text and the HTML of a mail, decoded by hand; lines end in LF."""
-    head, _, body = raw.partition(b"\r\n\r\n")
-    text, html = _parts(dict(_fields(head))["content-type"], body)
-    return text.text, html.text
-
-
-def decode_words(value: str) -> str:
-    """Decode the encoded words of a header by hand (RFC 2047): between two of them, a space is none."""
-    joined = re.sub(rf"({ENCODED_WORD.pattern})\s+(?={ENCODED_WORD.pattern})", r"\1", value)
-    return ENCODED_WORD.sub(lambda word: _decode_word(word[0]), joined)
-
-
-def _decode_word(word: str) -> str:
-    _, charset, encoding, payload, _ = word.split("?")
-    if encoding.lower() == "b":
-        return b64decode(payload, validate=True).decode(charset)
-    return decodestring(payload.replace("_", " ").encode("ascii"), header=False).decode(charset)
-
-
-def _fields(head: bytes) -> list[tuple[str, str]]:
-    """Return name and unfolded value of every header."""
-    fields: list[tuple[str, str]] = []
-    for line in head.split(b"\r\n"):
-        text = line.decode("utf-8", "surrogateescape")
-        if line[:1] in {b" ", b"\t"} and fields:
-            fields[-1] = (fields[-1][0], fields[-1][1] + text)
-        else:
-            name, _, value = text.partition(":")
-            fields.append((name.lower(), value.strip()))
-    return fields
-
-
-def _parts(content_type: str, body: bytes) -> list[Part]:
-    found = re.search(r'boundary="([^"]+)"', content_type)
-    assert found, "no boundary"
-    pieces = (b"\r\n" + body).split(b"\r\n--" + found[1].encode("ascii"))
-    assert pieces[0].strip() == b"", "text before the first boundary"
-    assert pieces[-1].startswith(b"--"), "no closing boundary"
-    return [_part(piece) for piece in pieces[1:-1]]
-
-
-def _part(piece: bytes) -> Part:
-    head, _, raw = piece.removeprefix(b"\r\n").partition(b"\r\n\r\n")
-    headers = dict(_fields(head))
-    octets = decodestring(raw) if headers.get("content-transfer-encoding") == "quoted-printable" else raw
-    return Part(headers, raw, octets.decode("utf-8").replace("\r\n", "\n"))
 
 
 class _Check:
@@ -173,7 +109,7 @@ class _Check:
                 self.smtputf8 and line.startswith(b"To: ")
             ):
                 self.no("E2", f"8-bit or control characters in {line[:40]!r}")
-        self.fields = _fields(self.head)
+        self.fields = fields(self.head)
         return True
 
     def header_names(self) -> None:
@@ -232,7 +168,11 @@ class _Check:
             self.no("E7", f"Message-ID is {self.one('message-id')!r}")
 
     def subject(self) -> None:
-        text = decode_words(self.one("subject"))
+        try:
+            text = decode_words(self.one("subject"))
+        except ValueError:
+            self.no("E9", "the subject cannot be decoded")
+            return
         if not text.strip() or len(text) > 150:
             self.no("E8", f"the subject has {len(text)} characters")
         if FORBIDDEN_IN_SUBJECT.search(text):
@@ -249,7 +189,7 @@ class _Check:
                 if len(word) > 75 or not word.lower().startswith("=?utf-8?"):
                     self.no("E9", f"a bad encoded word in {name}: {word}")
                 try:
-                    decoded = _decode_word(word)
+                    decoded = decode_word(word)
                 except ValueError:
                     self.no("E9", f"a character is split in {word}")
                     continue
@@ -306,7 +246,11 @@ class _Check:
             self.no("E20", f"a message of {len(self.raw)} octets")
 
     def _same_by_hand(self, message: EmailMessage) -> None:
-        by_hand = _parts(self.one("content-type"), self.body)
+        try:
+            by_hand = parts(self.one("content-type"), self.body)
+        except (AssertionError, ValueError) as error:
+            self.no("E18", f"cannot be taken apart: {error!r}")
+            return
         for part, parsed in zip(by_hand, message.iter_parts(), strict=True):
             if not part.headers["content-type"].endswith("; charset=utf-8"):
                 self.no("E18", f"a part is {part.headers['content-type']}")
