@@ -113,7 +113,7 @@ class Catcher:
         if error.errno == errno.EADDRINUSE:
             return (
                 f"the mail catcher cannot listen on {where}: something else does, perhaps another `alerts run`. "
-                "Stop it, or name another relay than `catcher:` under mail.relays."
+                "Stop it, or write another address under mail.catcher.listen."
             )
         return f"the mail catcher cannot listen on {where}: {_reason(error)}"
 

@@ -25,6 +25,7 @@ class Headline:
     title: str
     url: str | None
     language: str | None
+    published_at: datetime | None
     first_seen_at: datetime
 
 
@@ -93,8 +94,9 @@ async def channels_of(tx: AsyncConnection, article_id: int) -> list[MatchedChann
 
 
 async def _headlines(tx: AsyncConnection, channel_id: int, limit: int) -> tuple[Headline, ...]:
+    columns = articles.c
     query = (
-        select(articles.c.id, articles.c.title, articles.c.url, articles.c.language, articles.c.first_seen_at)
+        select(columns.id, columns.title, columns.url, columns.language, columns.published_at, columns.first_seen_at)
         .join(matches, matches.c.article_id == articles.c.id)
         .where(matches.c.channel_id == channel_id)
         .order_by(matches.c.article_id.desc())
@@ -106,6 +108,7 @@ async def _headlines(tx: AsyncConnection, channel_id: int, limit: int) -> tuple[
             title=row.title,
             url=row.url,
             language=row.language,
+            published_at=row.published_at,
             first_seen_at=row.first_seen_at,
         )
         for row in await tx.execute(query)

@@ -145,16 +145,16 @@ def _environment(folders: list[Path]) -> Environment:
 
 @pass_context
 def _day(context: Context, moment: datetime) -> str:
-    """Show a day in the site's zone: ``Jan 4, 2026``."""
+    """Show a day in the site's zone: ``4 January 2026``."""
     local = moment.astimezone(_zone(context))
-    return f"{local:%b} {local.day}, {local.year}"
+    return f"{local.day} {local:%B} {local.year}"
 
 
 @pass_context
 def _moment(context: Context, moment: datetime) -> str:
-    """Show a time in the site's zone: ``Jan 4, 2026, 12:00 UTC``."""
+    """Show a time in the site's zone: ``4 Jan 2026, 12:00 UTC``."""
     local = moment.astimezone(_zone(context))
-    return f"{local:%b} {local.day}, {local.year}, {local:%H:%M %Z}"
+    return f"{local.day} {local:%b} {local.year}, {local:%H:%M %Z}"
 
 
 def _zone(context: Context) -> tzinfo:

@@ -38,4 +38,4 @@ def _places(zones: dict[str, int]) -> str:
 
 
 def _times(count: int) -> str:
-    return "" if count <= ONCE else f" ({count} times)"
+    return "" if count <= ONCE else f" ({count}\u00a0times)"

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 import httpx2
@@ -13,6 +14,7 @@ from starlette.applications import Starlette
 
 from alerts.app import App
 from alerts.config import Config, load_config
+from alerts.core.messages import Templates
 from alerts.core.tokens import Purpose, sign
 from alerts.mail.catcher import Catcher
 from alerts.mail.templates import load_templates
@@ -59,11 +61,17 @@ def config_in(folder: Path, *, origin: str = ORIGIN, more: str = "") -> Config:
     return load_config(path, {})
 
 
+@cache
+def shipped_templates() -> Templates:
+    """Read the mails' templates once: they are the same in every test."""
+    return load_templates(None)
+
+
 async def app_over(db: Database, config: Config, clock: Callable[[], datetime]) -> App:
     """Make an app of a ledger that is open already."""
     async with db.transaction() as tx:
         secrets, ledger = await load_secrets(tx), await ledger_id(tx)
-    app = App(config, db, load_templates(None), secrets, ledger)
+    app = App(config, db, shipped_templates(), secrets, ledger)
     app.clock = clock
     return app
 

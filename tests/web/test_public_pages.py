@@ -101,6 +101,14 @@ async def test_an_alert_is_a_page_and_an_article_in_no_channel_is_none(web: Webs
     assert (await web.visitor.get(f"/a/{other}")).status_code == 404
 
 
+async def test_an_article_that_has_no_page_of_its_own_is_told_whole(web: Website, world: World) -> None:
+    article = await world.article(await world.source(), channels=(await world.channel(),))
+    assert "Second paragraph" not in (await web.visitor.get(f"/a/{article}")).text
+    await change(world, article, url=None, body="First.\n\nSecond paragraph.")
+    page = (await web.visitor.get(f"/a/{article}")).text
+    assert '<p dir="auto">Second paragraph.</p>' in page
+
+
 async def test_hostile_articles_and_channels_are_only_shown(web: Website, world: World, db: Database) -> None:
     text = HOSTILE.replace("\ud83d", "").replace("\x00", "")  # neither fits into a database
     channel, source = await world.channel(), await world.source()
