@@ -90,13 +90,15 @@ def read_file(file: FoundFile) -> bytes:
         raise FileGoneError(file.path) from error
     except OSError as error:
         raise ArticleError(_cannot_be_read(error)) from error
-    with os.fdopen(descriptor, "rb") as opened:
+    try:
         _check_same(descriptor, file)
-        try:
+        with os.fdopen(descriptor, "rb", closefd=False) as opened:
             data = opened.read(LARGEST_FILE + 1)
-        except OSError as error:
-            raise ArticleError(_cannot_be_read(error)) from error
         _check_same(descriptor, file)
+    except OSError as error:
+        raise ArticleError(_cannot_be_read(error)) from error
+    finally:
+        os.close(descriptor)
     return data
 
 

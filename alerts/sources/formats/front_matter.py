@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -20,6 +21,7 @@ from alerts.core.errors import ArticleError
 
 LONGEST_HEAD = 64 << 10  # characters
 LONGEST_TOML = 16 << 10  # a key of n dots costs its parser n² steps
+DEEPEST_BRACKETS = 50  # YAML's parser takes seconds to find out that it is too deep in
 MOST_NODES = 10_000  # an alias counts as often as it is used, so that a "billion laughs" is over soon
 
 _YAML_END = re.compile(r"^(?:---|\.\.\.)[ \t]*$", re.MULTILINE)
@@ -68,6 +70,8 @@ def _until(end: re.Pattern[str], rest: str, *, opened: int, limit: int) -> tuple
 
 
 def _read_yaml(head: str, *, first_line: int) -> FrontMatter:
+    if _depth_of_brackets(head) > DEEPEST_BRACKETS:
+        raise ArticleError(f"line {first_line}: the front matter is nested too deeply")
     try:
         root = YAML(typ="safe", pure=True).compose(head)
     except YAMLError as error:
@@ -82,6 +86,12 @@ def _read_yaml(head: str, *, first_line: int) -> FrontMatter:
     if not isinstance(root, MappingNode):
         raise ArticleError(f"line {first_line}: the front matter is not a list of keys and values")
     return _YamlReader(first_line).front_matter(root)
+
+
+def _depth_of_brackets(head: str) -> int:
+    """Return how many brackets are open at once; those within quotes count too, for nobody writes fifty."""
+    steps = (1 if bracket in "[{" else -1 for bracket in re.findall(r"[\[\]{}]", head))
+    return max(accumulate(steps), default=0)
 
 
 class _YamlReader:

@@ -17,9 +17,7 @@ from alerts.sources.formats.fields import Fields
 from alerts.sources.formats.file_name import day_in_name, title_in_name
 from alerts.sources.formats.front_matter import split_front_matter
 
-LONGEST_MARKUP = (
-    256 << 10
-)  # characters; some Markdown costs the square of its length to parse, so more is kept as it is
+LONGEST_MARKUP = 128 << 10  # characters; some Markdown costs the square of its length, so more stays as it is
 
 PUBLISHED = ("publishdate", "publish_date", "pubdate", "published_at", "published", "date")
 EXPIRES = ("expirydate", "expiry_date", "unpublishdate", "expires", "expires_at")
