@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 
 import structlog
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -54,4 +55,9 @@ def _answer(checks: dict[str, bool]) -> Response:
     return JSONResponse(body, status_code=200 if good else 503, headers={"Cache-Control": "no-store"})
 
 
-ROUTES = [Route("/healthz", alive), Route("/readyz", ready)]
+async def metrics(request: Request) -> Response:
+    """Give this process's counters in the Prometheus text format; numbers only, nobody's address."""
+    return Response(state_of(request).app.metrics.render(), media_type=CONTENT_TYPE_LATEST)
+
+
+ROUTES = [Route("/healthz", alive), Route("/readyz", ready), Route("/metrics", metrics)]

@@ -302,3 +302,12 @@ async def test_pages_are_valid_html_for_people_who_hear_them(web: Website, world
         assert len(tree.findall(".//main")) == 1
         assert not tree.findall(".//script")
         assert not tree.findall(".//*[@style]")
+
+
+async def test_metrics_are_numbers_in_the_prometheus_format_and_name_nobody(web: Website) -> None:
+    web.app.metrics.delivered(sent=3, deferred=0, failed=0, cancelled=0)
+    answer = await web.visitor.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert 'alerts_delivery_tries_total{outcome="sent"} 3.0' in answer.text
+    assert "@" not in answer.text
