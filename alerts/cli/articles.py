@@ -33,7 +33,7 @@ def list_(
 
     found = run_async(ctx, main)
     if json:
-        print_json({"articles": [article_as_dict(article, slugs) for article, slugs in found]})
+        print_json([article_as_dict(article, slugs) for article, slugs in found])
         return
     rows = [
         [

@@ -48,6 +48,8 @@ async def find_article(db: Database, file_or_id: str, *, now: datetime, time_zon
         known = await sources.list_sources(tx)
     source, name = _place(path, known)
     parsed = await asyncio.to_thread(_read, path, name, time_zone)
+    if not parsed.items:
+        raise ArticleError(f"{path}: is a feed without items")
     return _first(parsed, source=source, now=now)
 
 
