@@ -67,7 +67,7 @@ def _relays(config: Config) -> list[Finding]:
             text = "mails go to the built-in catcher, not to readers: name a relay, e.g. smtp://user@relay.example:587"
             found.append(Finding(severity=Severity.MEND, key="mail.relays", text=text))
             if not _is_local(config.web.host):
-                text = f"the site listens on {config.web.host}, so anybody can read the caught mails and use their links"
+                text = f"the site listens on {config.web.host}, so anybody can read the caught mails"
                 found.append(Finding(severity=Severity.MEND, key="web.listen", text=text))
         elif one.tls == "none" and not _is_local(one.host):
             text = f"{one.url}: mails and addresses travel unencrypted; say `tls: required`"
