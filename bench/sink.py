@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import cast
 
 try:
-    from uvloop import new_event_loop
-except ImportError:
-    from asyncio import new_event_loop
+    import uvloop
+except ImportError:  # Windows
+    uvloop = None  # type: ignore[assignment, unused-ignore]
 
 _RENEW_S = 0.02
 _LINE = 2_048  # a longer command is nobody's
@@ -184,7 +184,7 @@ def main() -> None:
     reader.add_argument("--log", type=Path, help="a line per mail: its Message-ID")
     asked = reader.parse_args()
     tally = Tally(keeps_ids=asked.log is not None)
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop if uvloop else None) as runner:
         runner.run(serve(asked.port, tally, count_file=asked.count_file, log=asked.log))
 
 

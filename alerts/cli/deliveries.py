@@ -12,6 +12,7 @@ from alerts.cli.output import JsonOption, print_json, print_table, say
 from alerts.core.errors import InputError, NotFoundError
 from alerts.core.model import Delivery, DeliveryState
 from alerts.services import deliveries as service
+from alerts.storage.delivery_counts import ArticleCounts
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -63,6 +64,26 @@ def list_(
         for one, email in found
     ]
     print_table(["id", "kind", "state", "address", "due (UTC)", "last answer"], rows, empty="no deliveries")
+
+
+@app.command()
+def counts(
+    ctx: typer.Context,
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many articles, the newest first.")] = 50,
+    json: JsonOption = False,
+) -> None:
+    """Count the alerts about each article by what became of them; also those too old to be listed."""
+
+    async def ask(app: App) -> list[ArticleCounts]:
+        return await service.count_by_article(app.db, limit=limit)
+
+    found = run_async(ctx, ask)
+    if json:
+        print_json([{"article": it.article_id, "title": it.title, **it.counts} for it in found])
+        return
+    rows = [[str(it.article_id), *(str(count) for count in it.counts.values()), it.title] for it in found]
+    print_table(["article", *(state.value for state in DeliveryState), "title"], rows, empty="no alerts")
 
 
 @app.command()

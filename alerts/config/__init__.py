@@ -6,7 +6,7 @@ over it, ``options`` says which keys there are, ``keys`` and ``values`` read the
 """
 
 from alerts.config.load import load_config
-from alerts.config.model import ChannelConfig, Config, Listen, Mail, Relay, Site, SourceConfig, Tls, Web
+from alerts.config.model import ChannelConfig, Config, Listen, Mail, Relay, Retention, Site, SourceConfig, Tls, Web
 
 __all__ = [
     "ChannelConfig",
@@ -14,6 +14,7 @@ __all__ = [
     "Listen",
     "Mail",
     "Relay",
+    "Retention",
     "Site",
     "SourceConfig",
     "Tls",

@@ -71,6 +71,13 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long what is over is kept."""
+
+    deliveries: timedelta | None  # finished ones, before they are only counted; None: for ever
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceConfig:
     """A source that the file declares."""
 
@@ -98,6 +105,7 @@ class Config:
 
     site: Site
     database: str = field(repr=False)  # may hold a password
+    retention: Retention
     web: Web
     mail: Mail
     sources: tuple[SourceConfig, ...]

@@ -41,6 +41,15 @@ DATABASE_PASSWORD_FILE = Key(
     nullable=True,
     help="a file that holds the password of the PostgreSQL user",
 )
+RETENTION = (
+    Key(
+        name="deliveries",
+        read=values.retention,
+        default=timedelta(days=30),
+        nullable=True,
+        help="how long a finished mail's row is kept before only its count is; null for ever",
+    ),
+)
 TEMPLATES = Key(
     name="templates",
     read=str,
@@ -140,4 +149,4 @@ CHANNEL = (
     Key(name="query", read=values.query, help="what it asks, such as 'tag:Xiaomi OR about:Xiaomi'"),
 )
 
-TOP = ("site", "database", "database_password_file", "web", "mail", "sources", "channels", "templates")
+TOP = ("site", "database", "database_password_file", "retention", "web", "mail", "sources", "channels", "templates")

@@ -26,6 +26,7 @@ def shown(config: Config) -> dict[str, Any]:
             "postal_address": config.site.postal_address,
         },
         "database": without_password(config.database),
+        "retention": {"deliveries": _or_none(config.retention.deliveries)},
         "web": {"listen": _listen(config.web)},
         "mail": {
             "sender": config.mail.sender,
@@ -73,9 +74,13 @@ def _source(source: SourceConfig) -> dict[str, Any]:
         "name": source.name,
         "every": _duration(source.every),
         "first_poll": source.first_poll.value,
-        "max_age": None if source.max_age is None else _duration(source.max_age),
+        "max_age": _or_none(source.max_age),
         **({"allow_private": source.allow_private} if source.kind is SourceKind.FEED else {}),
     }
+
+
+def _or_none(length: timedelta | None) -> str | None:
+    return None if length is None else _duration(length)
 
 
 def _duration(length: timedelta) -> str:

@@ -1,4 +1,4 @@
-"""Reads the sections ``site`` and ``web``, the database's URL and the templates' folder."""
+"""Reads the sections ``site``, ``retention`` and ``web``, the database's URL and the templates' folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from alerts.config import options, values
 from alerts.config.keys import Reader
-from alerts.config.model import Site, Web
+from alerts.config.model import Retention, Site, Web
 from alerts.config.secret_files import secret_of
 
 SQLITE_EXAMPLE = "sqlite:///var/alerts.db"
@@ -26,6 +26,13 @@ def read_web(reader: Reader) -> Web:
     host, port = reader.take(options.LISTEN) or ("", 0)
     reader.refuse_unknown([options.LISTEN.name])
     return Web(host=host, port=port)
+
+
+def read_retention(reader: Reader) -> Retention:
+    """Read ``retention``."""
+    taken = reader.take_all(options.RETENTION)
+    reader.refuse_unknown(taken)
+    return Retention(**taken)
 
 
 def read_templates(reader: Reader, folder: Path) -> Path | None:

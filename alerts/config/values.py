@@ -100,6 +100,14 @@ def poll_interval(text: str) -> timedelta:
     return value
 
 
+def retention(text: str) -> timedelta:
+    """Read how long to keep what is finished; below a day, today's mails could not be looked up."""
+    value = duration(text)
+    if value < timedelta(days=1):
+        raise ValueError(f"{text!r} is too short; write 1d or more")
+    return value
+
+
 def rate(text: str) -> float:
     """Read how many a second, minute, hour or day: ``100/s``, ``5000/h``; return how many a second."""
     found = _RATE.fullmatch(text.strip())

@@ -20,6 +20,7 @@ from alerts.services.expire_pending import expire_pending
 from alerts.services.fan_out import fan_out, unfinished
 from alerts.services.maintain import maintain
 from alerts.services.match import ChannelCache, match_articles
+from alerts.services.retention import retain
 
 _log = structlog.get_logger(__name__)
 
@@ -70,7 +71,7 @@ class Flow:
         await self._queue.enqueue(Job(Step.MAINTAIN))
 
     async def look_for_old(self) -> None:
-        """Ask for what is done now and then: ending requests that nobody confirmed."""
+        """Ask for what is done now and then: ending requests that nobody confirmed, counting what is long finished."""
         await self._queue.enqueue(Job(Step.PURGE))
 
     async def look_at_folders(self) -> None:
@@ -138,3 +139,8 @@ class Flow:
         done = await expire_pending(self._app.db, now=self._app.clock())
         if done.ended or done.purged:
             _log.info("unconfirmed_requests_ended", subscriptions=done.ended, people=done.purged)
+        retained = await retain(self._app.db, keep=self._app.config.retention.deliveries, now=self._app.clock())
+        if retained.deliveries or retained.confirmations:
+            _log.info("old_rows_counted", deliveries=retained.deliveries, confirmations=retained.confirmations)
+        if retained.more:
+            await self._queue.enqueue(Job(Step.PURGE))

@@ -19,6 +19,7 @@ from alerts.daemon.worker import Worker
 from alerts.services.fan_out import fan_out, unfinished
 from alerts.services.maintain import maintain
 from alerts.services.match import ChannelCache, match_articles
+from alerts.services.retention import retain
 from alerts.storage import deliveries
 
 _log = structlog.get_logger(__name__)
@@ -62,6 +63,7 @@ async def run_once(app: App, *, say: Callable[[str], None]) -> Summary:
         say(f"{summary.matches} matches, {summary.deliveries_created} deliveries")
         async with _catcher(app):
             await _deliver_all(app, worker, summary, stop.is_set)
+        await retain(app.db, keep=app.config.retention.deliveries, now=app.clock())
     finally:
         beating.cancel()
         await asyncio.gather(beating, return_exceptions=True)

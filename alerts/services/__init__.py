@@ -3,5 +3,6 @@
 poll, read_folder   sources → articles        match     articles → matches, fan-outs
 fan_out             matches → deliveries      deliver   deliveries → SMTP (``compose`` makes the messages)
 subscribe, confirm, unsubscribe, forget       the people flow
-maintain            rescue, expiry            status, explain, doctor: what an operator asks
+maintain            rescue, expiry            retention finished deliveries → counts
+                                              status, explain, doctor: what an operator asks
 """

@@ -1,4 +1,4 @@
-"""Deliveries for the operator: look at them, try them again, owe a test mail."""
+"""Deliveries for the operator: look at them, count them by article, try them again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from alerts.core.model import Delivery, DeliveryState
-from alerts.storage import deliveries
+from alerts.storage import deliveries, delivery_counts
+from alerts.storage.delivery_counts import ArticleCounts
 from alerts.storage.engine import Database
 from alerts.storage.letters import addresses_of
 
@@ -29,6 +30,12 @@ async def show(db: Database, delivery_id: int) -> tuple[Delivery, str | None] | 
             return None
         addresses = await addresses_of(tx, [found.subscriber_id])
     return found, addresses.get(found.subscriber_id)
+
+
+async def count_by_article(db: Database, *, limit: int) -> list[ArticleCounts]:
+    """Say what became of the alerts about the newest articles, kept and counted ones together."""
+    async with db.reading() as tx:
+        return await delivery_counts.counts_of(tx, await delivery_counts.mailed_articles(tx, limit=limit))
 
 
 async def retry(db: Database, *, ids: Sequence[int] | None, now: datetime) -> int:

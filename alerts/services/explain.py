@@ -131,6 +131,8 @@ def _why(
     """Say in one sentence what came of the article for this person, or what stands in the way."""
     if trace is not None:
         return f"delivery {trace.delivery_id} is {trace.state.value}{f': {trace.reply}' if trace.reply else ''}"
+    if progress is not None and progress.counted:
+        return "whether a mail was sent is no longer known: the deliveries of that time are only counted"
     obstacle = _of_person(subscriber, wanted) or _of_article(article, progress) or _of_time(progress, wanted)
     return f"no mail: {obstacle}" if obstacle else "would get it: the article is not stored"
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.model import DeliveryState, SourceKind, SourceState
-from alerts.storage import articles, deliveries, files, relays, sources, workers
+from alerts.storage import articles, deliveries, delivery_counts, files, relays, sources, workers
 from alerts.storage.engine import Database
 from alerts.storage.workers import Worker
 
@@ -65,13 +65,19 @@ async def read_status(db: Database, *, now: datetime, configured: Sequence[str])
             for one in await sources.list_sources(tx)
         ]
         return Status(
-            deliveries=await deliveries.count_by_state(tx),
+            deliveries=await _deliveries(tx),
             lag_s=max(0.0, (now - due_at).total_seconds()) if due_at else 0.0,
             unmatched=(await articles.count_articles(tx)).unmatched,
             sources=tuple(found),
             relays=await _relays(tx, configured),
             workers=tuple(await workers.living(tx)),
         )
+
+
+async def _deliveries(tx: AsyncConnection) -> dict[DeliveryState, int]:
+    """Count the deliveries of all times, kept or only counted, so that no number falls when old rows go."""
+    kept, counted = await deliveries.count_by_state(tx), await delivery_counts.counted_by_state(tx)
+    return {state: kept[state] + counted[state] for state in DeliveryState}
 
 
 async def _relays(tx: AsyncConnection, configured: Sequence[str]) -> tuple[RelayStatus, ...]:

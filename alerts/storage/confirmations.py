@@ -116,3 +116,9 @@ async def purge(tx: AsyncConnection, *, asked_before: datetime, limit: int) -> i
         .limit(limit)
     )
     return (await tx.execute(delete(confirmations).where(confirmations.c.id.in_(old)))).rowcount
+
+
+async def purge_confirmed(tx: AsyncConnection, *, confirmed_before: datetime, limit: int) -> int:
+    """Remove requests that were confirmed before a moment; return how many. Their links are unknown from then on."""
+    old = select(confirmations.c.id).where(confirmations.c.confirmed_at < confirmed_before).limit(limit)
+    return (await tx.execute(delete(confirmations).where(confirmations.c.id.in_(old)))).rowcount

@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Dialect,
     ForeignKey,
@@ -94,6 +95,17 @@ relays = Table(  # how each relay does, as the process that sends sees it; for `
     Column("state", Text, nullable=False),
     Column("reason", Text),
     Column("changed_at", Utc, nullable=False),
+)
+
+breakers = Table(  # recipient domains that refuse us; what is not here is closed
+    "breakers",
+    metadata,
+    Column("domain", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("opened_at", Utc, nullable=False),
+    Column("probe_at", Utc, nullable=False),
+    Column("times", Integer, nullable=False),
 )
 
 sources = Table(
@@ -324,4 +336,15 @@ deliveries = Table(
         postgresql_where=text("state = 'claimed'"),
     ),
     sqlite_autoincrement=True,
+)
+
+delivery_counts = Table(  # what finished deliveries come to once their rows are gone: numbers, no people
+    "delivery_counts",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    # No foreign key, and 0 for a mail that is about no article: null is no part of a key.
+    Column("article_id", Key, primary_key=True, autoincrement=False),
+    Column("state", Text, primary_key=True),
+    Column("day", Date, primary_key=True),  # in UTC, of ``finished_at``
+    Column("count", BigInteger, nullable=False),
 )

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.model import DeliveryState
+from alerts.storage.delivery_counts import is_counted
 from alerts.storage.schema import articles, deliveries, fan_outs
 
 
@@ -20,6 +21,7 @@ class Progress:
     set_aside: str | None  # the reason
     owes: bool  # it has a fan-out
     fanned_out_at: datetime | None
+    counted: bool  # deliveries of it are no longer kept, but counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,7 @@ async def progress_of(tx: AsyncConnection, article_id: int) -> Progress | None:
         .where(articles.c.id == article_id)
     )
     row = (await tx.execute(query)).one_or_none()
-    return None if row is None else Progress(**row._asdict())
+    return None if row is None else Progress(**row._asdict(), counted=await is_counted(tx, article_id))
 
 
 async def trace_of(tx: AsyncConnection, *, article_id: int, subscriber_id: int) -> Trace | None:

@@ -59,6 +59,14 @@ def test_what_is_left_out_has_its_default(load: Load, tmp_path: Path) -> None:
     assert config.channels == ()
 
 
+def test_finished_mails_are_kept_for_a_month_or_as_long_as_is_said(load: Load) -> None:
+    assert load("{}").retention.deliveries == timedelta(days=30)
+    assert load("retention: {deliveries: 90d}").retention.deliveries == timedelta(days=90)
+    assert load("retention: {deliveries: null}").retention.deliveries is None
+    assert "write 1d or more" in complaint(load, "retention: {deliveries: 5m}")
+    assert "retention.confirmations" in complaint(load, "retention: {confirmations: 5d}")
+
+
 def test_the_catcher_is_written_as_a_url_that_yaml_would_not_take(load: Load) -> None:
     for text in ("mail:\n  relays:\n    - url: catcher:   # built in\n", "mail: {relays: [{url: catcher:}]}\n"):
         assert load(text).mail.relays[0].scheme == "catcher"

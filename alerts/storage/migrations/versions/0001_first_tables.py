@@ -28,6 +28,16 @@ def upgrade(op: Operations) -> None:
         sa.PrimaryKeyConstraint("name", name="pk_relays"),
     )
     op.create_table(
+        "breakers",
+        sa.Column("domain", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("opened_at", TIME, nullable=False),
+        sa.Column("probe_at", TIME, nullable=False),
+        sa.Column("times", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("domain", name="pk_breakers"),
+    )
+    op.create_table(
         "channels",
         sa.Column("id", KEY, nullable=False),
         sa.Column("slug", sa.Text(), nullable=False),
@@ -77,6 +87,15 @@ def upgrade(op: Operations) -> None:
         postgresql_where=sa.text("state = 'claimed'"),
     )
     op.create_index("ix_deliveries_state_lane_due_at_id", "deliveries", ["state", "lane", "due_at", "id"])
+    op.create_table(
+        "delivery_counts",
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("article_id", KEY, autoincrement=False, nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "article_id", "state", "day", name="pk_delivery_counts"),
+    )
     op.create_table(
         "digest_runs",
         sa.Column("id", KEY, nullable=False),
