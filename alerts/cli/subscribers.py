@@ -133,6 +133,8 @@ def add(
         )
 
     done = run_async(ctx, act)
+    if any(one.frequency is not Frequency.IMMEDIATE for one in done.subscriptions):
+        note("digests are not sent by this version: daily and weekly subscriptions are kept, and get no mail yet")
     if json:
         data = _as_dict(done.subscriber, done.subscriptions)
         print_json(data | {"confirmation_owed": done.confirmation_owed, "throttled": done.throttled})
