@@ -90,8 +90,7 @@ class Reply:
         return found[1] if found and found[1][0] == str(self.code)[:1] else None
 
     def __str__(self) -> str:
-        words = " ".join(self.text.split())
-        return f"{self.code} {words}".strip()[:_REPLY_LENGTH]
+        return readable(f"{self.code} {self.text}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +154,15 @@ class Outcome:
         return self.state not in {DeliveryState.PENDING, DeliveryState.CLAIMED}
 
 
+def readable(text: str) -> str:
+    """Make a stranger's words fit for a row and a log line: one line, bounded, no NUL, nothing that is no character.
+
+    A database refuses both, and an outcome that cannot be written is a mail that is sent twice.
+    """
+    flat = "".join(one if one.isprintable() else " " for one in text[: 4 * _REPLY_LENGTH])
+    return " ".join(flat.split())[:_REPLY_LENGTH]
+
+
 def verdict(reply: Reply) -> Verdict:
     """Say what a reply means (MAIL-RULES B2, R); total over any code and text."""
     if 200 <= reply.code < 300:  # noqa: PLR2004 - RFC 5321's classes
@@ -192,7 +200,12 @@ def expires_at(kind: DeliveryKind, dated_at: datetime) -> datetime:
 
 
 def outcome(result: Result, standing: Standing, *, now: datetime, jitter: float) -> Outcome:
-    """Decide what becomes of a delivery after one try."""
+    """Decide what becomes of a delivery after one try; ``reply`` is fit to be written, whatever the server said."""
+    decided = _decided(result, standing, now=now, jitter=jitter)
+    return decided if decided.reply is None else replace(decided, reply=readable(decided.reply))
+
+
+def _decided(result: Result, standing: Standing, *, now: datetime, jitter: float) -> Outcome:
     match result:
         case Reply():
             return _after_reply(result, standing, now=now, jitter=jitter)
@@ -203,6 +216,11 @@ def outcome(result: Result, standing: Standing, *, now: datetime, jitter: float)
         case InDoubt():
             return _after_doubt(result, standing, now=now, jitter=jitter)
     return _after_fault(result, standing, now=now, jitter=jitter)
+
+
+def put_off(standing: Standing, *, due_at: datetime) -> Outcome:
+    """Let a delivery that was not tried wait until then, at no attempt's cost."""
+    return replace(_unchanged(standing), due_at=due_at)
 
 
 def _unchanged(standing: Standing, reply: str | None = None) -> Outcome:
@@ -237,7 +255,7 @@ def _later(standing: Standing, reason: str, *, now: datetime, jitter: float) -> 
     due_at = retry_at(attempts, now=now, jitter=jitter)
     late = due_at >= expires_at(standing.kind, standing.dated_at)
     return replace(
-        _unchanged(standing, reason[:_REPLY_LENGTH]),
+        _unchanged(standing, reason),
         state=DeliveryState.EXPIRED if late else DeliveryState.PENDING,
         due_at=due_at,
         attempts=attempts,
@@ -247,7 +265,7 @@ def _later(standing: Standing, reason: str, *, now: datetime, jitter: float) -> 
 def _after_doubt(result: InDoubt, standing: Standing, *, now: datetime, jitter: float) -> Outcome:
     """Retry a mail in doubt once (it keeps its Message-ID); a second doubt ends it: two copies are enough."""
     if standing.in_doubt:
-        reason = f"in doubt twice, may have arrived: {result.reason}"[:_REPLY_LENGTH]
+        reason = f"in doubt twice, may have arrived: {result.reason}"
         return replace(_unchanged(standing, reason), state=DeliveryState.FAILED, attempts=standing.attempts + 1)
     return replace(_later(standing, f"in doubt: {result.reason}", now=now, jitter=jitter), in_doubt=True)
 
@@ -256,7 +274,7 @@ def _after_fault(result: Fault, standing: Standing, *, now: datetime, jitter: fl
     """Set a poison delivery aside after three faults, so that the rest goes on."""
     faults = standing.faults + 1
     if faults >= MAX_FAULTS:
-        reason = f"set aside after {faults} faults: {result.reason}"[:_REPLY_LENGTH]
+        reason = f"set aside after {faults} faults: {result.reason}"
         return replace(_unchanged(standing, reason), state=DeliveryState.FAILED, faults=faults)
     later = retry_at(1, now=now, jitter=jitter)
-    return replace(_unchanged(standing, f"fault: {result.reason}"[:_REPLY_LENGTH]), due_at=later, faults=faults)
+    return replace(_unchanged(standing, f"fault: {result.reason}"), due_at=later, faults=faults)

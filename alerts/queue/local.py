@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import structlog
 
+from alerts.core.errors import StorageError
 from alerts.queue.port import Handler, Job, Step
 
 _log = structlog.get_logger(__name__)
@@ -82,6 +83,8 @@ class LocalQueue:
     async def _run(self, job: Job) -> None:
         try:
             await self._handlers[job.step](job)
+        except StorageError as error:
+            _log.warning("job_failed", step=job.step.value, key=job.key, reason=str(error))
         except Exception:  # noqa: BLE001 - a job that fails must not take the others along; the next tick tries again
             _log.exception("job_failed", step=job.step.value, key=job.key)
         finally:

@@ -10,6 +10,7 @@ from alerts.storage import deliveries, workers
 from alerts.storage.engine import Database
 
 SILENCE = timedelta(seconds=8)  # a worker not heard of for so long is dead, or must stop: see services.deliver
+_AGES = timedelta(days=1)  # a lease that lapsed so long ago lapsed before any outage
 _BATCH = 5_000
 
 
@@ -22,13 +23,18 @@ class Maintained:
     expired: int
 
 
-async def rescue(db: Database, *, now: datetime) -> tuple[int, int]:
-    """Bury workers that fell silent and return their claims to pending; return (buried, rescued)."""
+async def rescue(db: Database, *, now: datetime, judging: bool = True) -> tuple[int, int]:
+    """Bury workers that fell silent and return their claims to pending; return (buried, rescued).
+
+    ``judging=False`` is for who was cut off from the database a moment ago: then the others were too, and what they
+    have in flight is not theirs to repeat. Only the claims of workers that are known to be gone are taken back.
+    """
     async with db.transaction() as tx:
-        buried = await workers.bury(tx, silent_since=now - SILENCE)
+        buried = await workers.bury(tx, silent_since=now - SILENCE) if judging else []
         alive = {worker.id for worker in await workers.living(tx)}
         orphaned = await deliveries.claim_holders(tx) - alive
-        rescued = await deliveries.rescue(tx, dead=sorted(orphaned), now=now)
+        lapsed = now if judging else now - _AGES
+        rescued = await deliveries.rescue(tx, dead=sorted(orphaned), now=lapsed)
     return len(buried), rescued
 
 
@@ -45,7 +51,7 @@ async def expire(db: Database, *, now: datetime) -> int:
     return total
 
 
-async def maintain(db: Database, *, now: datetime) -> Maintained:
-    """Do one round of all of it."""
-    buried, rescued = await rescue(db, now=now)
+async def maintain(db: Database, *, now: datetime, judging: bool = True) -> Maintained:
+    """Do one round of all of it; ``judging`` as for ``rescue``."""
+    buried, rescued = await rescue(db, now=now, judging=judging)
     return Maintained(buried=buried, rescued=rescued, expired=await expire(db, now=now))

@@ -78,9 +78,11 @@ async def claim_due(
     for lane in sorted(lanes):
         if len(taken) >= limit:
             break
+        # A CTE is run once. PostgreSQL may run a subquery in its place once a row, and then LIMIT limits nothing.
+        due = due_ids(lane, now=now, limit=limit - len(taken)).cte("due")
         statement = (
             update(deliveries)
-            .where(deliveries.c.id.in_(due_ids(lane, now=now, limit=limit - len(taken))))
+            .where(deliveries.c.id.in_(select(due.c.id)))
             .where(deliveries.c.state == DeliveryState.PENDING)
             .values(state=DeliveryState.CLAIMED, claim=claim, worker_id=worker_id, lease_until=lease_until)
             .returning(deliveries)

@@ -79,6 +79,17 @@ def test_every_reply_has_a_verdict_and_a_bounded_text(code: int, text: str, stag
     assert len(str(reply)) <= 400
 
 
+@given(st.text(st.characters(exclude_categories=[])), st.sampled_from([Dropped, InDoubt, Untried, Fault]))
+def test_what_a_stranger_said_is_kept_as_one_line_that_any_database_takes(
+    text: str, kind: type[Dropped | InDoubt | Untried | Fault]
+) -> None:
+    for result in (kind(reason=text), Reply(code=450, text=text, stage=Stage.RCPT)):
+        kept = after(result).reply or ""
+        assert kept.encode("utf-8").decode("utf-8") == kept
+        assert kept.isprintable()
+        assert len(kept) <= 400
+
+
 def test_a_taken_mail_is_sent() -> None:
     done = after(Reply(code=250, text="2.0.0 queued", stage=Stage.BODY))
     assert (done.state, done.attempts, done.finished) == (DeliveryState.SENT, 1, True)
