@@ -43,17 +43,29 @@ class App:
     @classmethod
     async def open(cls, config: Config) -> App:
         """Open the ledger that the config names and make its sources and channels those of the config."""
+        app = await cls.join(config)
+        try:
+            await app.apply(config, app.templates)
+        except BaseException:
+            await app.close()
+            raise
+        return app
+
+    @classmethod
+    async def join(cls, config: Config, *, inline: bool = False) -> App:
+        """Open the ledger beside a process that has opened it with this config: its sources and channels stand.
+
+        ``inline``: for a process that does little else than send, see ``Database.open``.
+        """
         templates = load_templates(config.templates)
-        db = await Database.open(config.database)
+        db = await Database.open(config.database, inline=inline)
         try:
             async with db.transaction() as tx:
                 secrets, ledger = await load_secrets(tx), await ledger_id(tx)
-            app = cls(config, db, templates, secrets, ledger)
-            await app.apply(config, templates)
         except BaseException:
             await db.close()
             raise
-        return app
+        return cls(config, db, templates, secrets, ledger)
 
     async def apply(self, config: Config, templates: Templates | None = None) -> None:
         """Take over a config: sources and channels become rows; all or nothing."""

@@ -60,6 +60,7 @@ def root(
 
 
 app.command("run")(run.run)
+app.command("send-worker", hidden=True)(run.send_worker)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config", help="Check and show the config.")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+import alerts
 from alerts.app import App
 from alerts.cli.context import config_of
 from alerts.cli.output import JsonOption, note, print_json, say
-from alerts.daemon import Summary, run_daemon, run_once
+from alerts.daemon import SenderProcesses, Summary, cores, run_daemon, run_once, run_sender
 
 
 def run(
@@ -21,6 +23,17 @@ def run(
     once: Annotated[
         bool, typer.Option("--once", help="Poll every source now, match, send all that is due, print a summary, exit.")
     ] = False,
+    senders: Annotated[
+        int | None,
+        typer.Option(
+            "--senders",
+            min=0,
+            max=64,
+            metavar="N",
+            help="Processes that send, beside the main one (default: one a core); 0: the main process sends itself, "
+            "as --once always does.",
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Run the daemon: poll, match, deliver, serve the site; SIGTERM finishes what is in flight, SIGHUP reloads."""
@@ -29,7 +42,21 @@ def run(
         if once:
             _print(runner.run(_once(ctx)), json=json)
         else:
-            runner.run(run_daemon(lambda: config_of(ctx)))
+            wanted = SenderProcesses(wanted=cores() if senders is None else senders, command=_send_worker(ctx))
+            runner.run(run_daemon(lambda: config_of(ctx), senders=wanted))
+
+
+def send_worker() -> None:
+    """Send as one of the processes that `alerts run` starts; it takes its config from there, and ends with it."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(run_sender())
+
+
+def _send_worker(ctx: typer.Context) -> list[str]:
+    """Name the command that starts a sender: this program, whatever lies in the folder where it was started."""
+    here = Path(alerts.__file__).parents[1] == Path.cwd()
+    verbose = ["--verbose"] if ctx.find_root().params.get("verbose") else []
+    return [sys.executable, *([] if here else ["-P"]), "-m", "alerts", *verbose, "send-worker"]
 
 
 async def _once(ctx: typer.Context) -> Summary:

@@ -7,15 +7,16 @@ a lost poke missed. Doing any of it twice is harmless.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Protocol
 
 import structlog
 
 from alerts.app import App
-from alerts.daemon.outbox import Outbox
 from alerts.daemon.polling import Polling
 from alerts.queue import Handler, Job, Step, WorkQueue
+from alerts.services.deliver import Delivered
 from alerts.services.expire_pending import expire_pending
 from alerts.services.fan_out import fan_out, unfinished
 from alerts.services.maintain import maintain
@@ -27,14 +28,25 @@ _log = structlog.get_logger(__name__)
 _RANGES_A_TURN = 4  # then the queue's other work gets the writer
 
 
+class Post(Protocol):
+    """What sends: this process itself, or the senders beside it."""
+
+    async def something_to_send(self) -> bool:
+        """Whether to ask for a run now."""
+
+    async def send_due(self) -> Delivered:
+        """Send what is due, or see to it that others do."""
+
+
 class Flow:
     """The handlers of the steps, and the ticks that look for what is due."""
 
-    def __init__(self, app: App, queue: WorkQueue, *, polling: Polling, outbox: Outbox) -> None:
+    def __init__(self, app: App, queue: WorkQueue, *, polling: Polling, post: Post, judges: Callable[[], bool]) -> None:
         self._app = app
         self._queue = queue
         self._polling = polling
-        self._outbox = outbox
+        self._post = post
+        self._judges = judges
         self._channels = ChannelCache()
         self.ticked_at: datetime | None = None
         self._asking: set[asyncio.Task[None]] = set()
@@ -63,7 +75,7 @@ class Flow:
 
     async def look_for_mail(self) -> None:
         """Ask for a run of delivering when something is due and a relay can take it."""
-        if self._outbox.usable() and await self._outbox.something_due():
+        if await self._post.something_to_send():
             await self._queue.enqueue(Job(Step.DELIVER))
 
     async def look_after(self) -> None:
@@ -124,12 +136,12 @@ class Flow:
         await self._queue.enqueue(job)
 
     async def _deliver(self, _job: Job) -> None:
-        done = await self._outbox.send_due()
+        done = await self._post.send_due()
         if done.sent or done.failed:
             _log.info("delivered", sent=done.sent, deferred=done.deferred, failed=done.failed, cancelled=done.cancelled)
 
     async def _maintain(self, _job: Job) -> None:
-        done = await maintain(self._app.db, now=self._app.clock())
+        done = await maintain(self._app.db, now=self._app.clock(), judging=self._judges())
         self._app.metrics.rescued(done.rescued)
         if done.rescued or done.buried:
             _log.info("claims_rescued", claims=done.rescued, workers=done.buried)

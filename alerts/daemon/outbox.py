@@ -36,6 +36,10 @@ class Outbox:
         """Whether any relay can be tried now."""
         return any(relay.available() for relay in self.relays)
 
+    async def something_to_send(self) -> bool:
+        """Whether a run makes sense now: something is due, and a relay can take it."""
+        return self.usable() and await self.something_due()
+
     async def something_due(self) -> bool:
         """Whether a delivery waits that could be sent now; costs one look at an index."""
         async with self._app.db.reading() as tx:

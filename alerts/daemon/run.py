@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import structlog
 
 from alerts.app import App
 from alerts.config import Config
+from alerts.daemon.alone import alone
 from alerts.daemon.clock import Clock
 from alerts.daemon.flow import Flow
 from alerts.daemon.outbox import Outbox
+from alerts.daemon.owned import owned
 from alerts.daemon.polling import Polling
 from alerts.daemon.reload import ConfigFile
+from alerts.daemon.senders import Senders
 from alerts.daemon.worker import Worker
 from alerts.mail.catcher import Catcher
 from alerts.queue import LocalQueue
@@ -46,35 +48,55 @@ class _Asked:
         loop.add_signal_handler(signal.SIGHUP, self.reload.set)
 
 
-async def run_daemon(read_config: Callable[[], Config]) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SenderProcesses:
+    """How many senders to run beside the main process, none: it sends itself; and the command that starts one."""
+
+    wanted: int
+    command: Sequence[str]
+
+
+async def run_daemon(read_config: Callable[[], Config], *, senders: SenderProcesses) -> None:
     """Run until SIGTERM or SIGINT, then finish what is in flight and leave; SIGHUP reloads the config.
 
+    Where another main process runs on the same SQLite file, stand by until it ends.
     Raises ConfigError, StorageError or RelayError for what keeps it from starting.
     """
     asked = _Asked()
     asked.listen()
-    async with await App.open(read_config()) as app, contextlib.AsyncExitStack() as stack:
+    config = read_config()
+    async with alone(config.database, asked.stop) as free:
+        if free:
+            await _run(config, read_config, senders, asked)
+
+
+async def _run(config: Config, read_config: Callable[[], Config], senders: SenderProcesses, asked: _Asked) -> None:
+    async with await App.open(config) as app, contextlib.AsyncExitStack() as stack:
         catcher = await stack.enter_async_context(_catcher(app))
         worker = Worker(app.db, app.clock)
         await worker.join()
         stack.push_async_callback(worker.leave)
-        await _serve(app, worker, catcher, read_config, asked)
+        await _serve(app, worker, catcher, read_config, senders, asked)
 
 
-async def _serve(
+async def _serve(  # noqa: PLR0917 - what it wires
     app: App,
     worker: Worker,
     catcher: Catcher | None,
     read_config: Callable[[], Config],
+    senders: SenderProcesses,
     asked: _Asked,
 ) -> None:
     """Start everything, wait for the stop, end everything in the order that loses nothing."""
     queue = LocalQueue()
-    outbox = Outbox(app, worker, stopping=asked.stop.is_set)
     clock = Clock()
-    async with Polling.open(app) as polling, _owned(worker.keep_beating(), "heartbeat"):
-        flow = Flow(app, queue, polling=polling, outbox=outbox)
-        config_file = ConfigFile(app, read_config, asked=asked.reload, after=outbox.rebuild)
+    async with (
+        Polling.open(app) as polling,
+        owned(worker.keep_beating(), "heartbeat"),
+        _post(app, worker, senders, asked) as post,
+    ):
+        flow = Flow(app, queue, polling=polling, post=post, judges=worker.judges)
+        config_file = ConfigFile(app, read_config, asked=asked.reload, after=post.rebuild)
         await queue.start(flow.handlers())
         await flow.look_after()
         await flow.look_for_old()
@@ -85,7 +107,7 @@ async def _serve(
         clock.start()
         async with (
             _web(app, catcher, lambda: flow.ticked_at),
-            _owned(watch_folders(polling.watched, flow.look_at_folders), "watch"),
+            owned(watch_folders(polling.watched, flow.look_at_folders), "watch"),
         ):
             _log.info("started", worker=worker.id, site=app.config.site.url)
             await asked.stop.wait()
@@ -96,20 +118,24 @@ async def _serve(
 
 
 @contextlib.asynccontextmanager
-async def _owned(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
-    """Run a task for as long as the block lasts; what ends it early is logged, never lost."""
-    task = asyncio.create_task(work, name=name)
-    task.add_done_callback(_complain)
+async def _post(app: App, worker: Worker, wanted: SenderProcesses, asked: _Asked) -> AsyncIterator[Outbox | Senders]:
+    """Have sender processes, or send here; senders are told to leave the moment the stop is asked for."""
+    if not wanted.wanted:
+        yield Outbox(app, worker, stopping=asked.stop.is_set)
+        return
+    senders = Senders(app, wanted.command, wanted=wanted.wanted)
+    senders.start()
+
+    async def leave_in_time() -> None:
+        await asked.stop.wait()
+        await senders.stop()
+
+    leaving = asyncio.create_task(leave_in_time(), name="senders leave")
     try:
-        yield
+        yield senders
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-def _complain(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        _log.error("task_died", task=task.get_name(), exc_info=task.exception())
+        asked.stop.set()
+        await leaving
 
 
 @contextlib.asynccontextmanager

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts import __version__
 from alerts.core.errors import StorageError
@@ -22,6 +23,7 @@ from alerts.storage.engine import Database
 _log = structlog.get_logger(__name__)
 
 BEAT = timedelta(seconds=2)
+_GAP_S = 2 * BEAT.total_seconds()  # without a heartbeat that was taken: the database was away, or this process slept
 _MARGIN = timedelta(seconds=3)  # stop sending so long before others may take the claims over
 
 
@@ -49,6 +51,18 @@ def is_gone(node: str, pid: int) -> bool:
     return stat.rpartition(")")[2].split()[:1] == ["Z"]  # dead, and its parent has not looked yet
 
 
+async def bury_the_gone(db: Database) -> None:
+    """Remove the workers whose processes surely died on this machine: their claims are anybody's then."""
+    async with db.transaction() as tx:
+        await _bury_the_gone(tx)
+
+
+async def _bury_the_gone(tx: AsyncConnection) -> None:
+    for other in await workers.living(tx):
+        if is_gone(other.node, other.pid):
+            await workers.leave(tx, other.id)
+
+
 class Worker:
     """One process's standing in the ledger."""
 
@@ -56,11 +70,22 @@ class Worker:
         self._db = db
         self._clock = clock
         self._valid_until = 0.0
+        self._heard_at = float("-inf")  # when the ledger last took a heartbeat; monotonic
+        self._heard_since = 0.0  # since when it has taken every one
         self.id = ""
 
     def holds(self) -> bool:
         """Whether claims of this worker are surely still its own (monotonic time: a changed clock means nothing)."""
         return time.monotonic() < self._valid_until
+
+    def holds_as(self, worker_id: str) -> bool:
+        """Whether claims made under this name are still its own: who was given up has a new name, and new claims."""
+        return self.id == worker_id and self.holds()
+
+    def judges(self) -> bool:
+        """Whether it may call others silent: not while the database is away, nor before they could say otherwise."""
+        now = time.monotonic()
+        return now - self._heard_at <= _GAP_S and now - self._heard_since >= SILENCE.total_seconds()
 
     async def join(self) -> None:
         """Enter the ledger under a new name, and take over from processes that surely died here."""
@@ -68,9 +93,7 @@ class Worker:
         began = time.monotonic()
         self.id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         async with self._db.transaction() as tx:
-            for other in await workers.living(tx):
-                if is_gone(other.node, other.pid):
-                    await workers.leave(tx, other.id)
+            await _bury_the_gone(tx)
             await workers.register(
                 tx,
                 workers.Worker(
@@ -105,11 +128,18 @@ class Worker:
                 _log.warning("heartbeat_failed", worker=self.id, reason=str(error))
 
     async def leave(self) -> None:
-        """Leave in good order: give everything back."""
-        async with self._db.transaction() as tx:
-            await deliveries.give_back(tx, worker_id=self.id)
-            await workers.leave(tx, self.id)
+        """Leave in good order: give everything back. Where the database is away, others find out and take it over."""
         self._valid_until = 0.0
+        try:
+            async with self._db.transaction() as tx:
+                await deliveries.give_back(tx, worker_id=self.id)
+                await workers.leave(tx, self.id)
+        except StorageError as error:
+            _log.warning("left_without_goodbye", worker=self.id, reason=str(error))
 
     def _extend(self, began: float) -> None:
+        now = time.monotonic()
+        if now - self._heard_at > _GAP_S:
+            self._heard_since = now
+        self._heard_at = now
         self._valid_until = began + (SILENCE - _MARGIN).total_seconds()

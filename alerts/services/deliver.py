@@ -69,6 +69,11 @@ class Delivered:
     failed: int = 0
     cancelled: int = 0
 
+    @property
+    def worked(self) -> bool:
+        """Whether anything came of it at all."""
+        return bool(self.sent or self.deferred or self.failed or self.cancelled)
+
 
 async def deliver(db: Database, means: Means, *, worker_id: str) -> Delivered:
     """Send what is due until nothing is, no relay can be used, or it is time to stop; return what became of it."""

@@ -44,14 +44,15 @@ class Database:
         self._leaving: set[asyncio.Task[None]] = set()  # give back connections that nobody waits for any more
 
     @classmethod
-    async def open(cls, url: str) -> Database:
+    async def open(cls, url: str, *, inline: bool = False) -> Database:
         """Open the database that ``url`` names, make it if there is none, and run the missing migrations.
 
-        Raises DatabaseNewerError and DatabaseCorruptError, the file untouched; DatabaseUnavailableError when it cannot
-        be reached or written; StorageError for a URL that we cannot use.
+        ``inline``: run SQLite's statements in the event loop's own thread; for a process that does little else than
+        send. Raises DatabaseNewerError and DatabaseCorruptError, the file untouched; DatabaseUnavailableError when it
+        cannot be reached or written; StorageError for a URL that we cannot use.
         """
         if url.startswith("sqlite:"):
-            return await _open_sqlite(sqlite.path_of(url))
+            return await _open_sqlite(sqlite.path_of(url), inline=inline)
         return await _open_postgresql(_parse(url))
 
     @property
@@ -152,10 +153,10 @@ def _parse(url: str) -> URL:
     return parsed
 
 
-async def _open_sqlite(path: Path) -> Database:
+async def _open_sqlite(path: Path, *, inline: bool) -> Database:
     await sqlite.make_if_missing(path, _fill)
     size = sqlite.judge_file(path)
-    db = _sqlite_database(path)
+    db = _sqlite_database(path, inline=inline)
     async with _closed_on_error(db):
         if size < QUICK_CHECK_BYTES:
             await refuse_damage(db)
@@ -170,8 +171,12 @@ async def _fill(path: Path) -> None:
     await db.close()
 
 
-def _sqlite_database(path: Path) -> Database:
-    return Database(where=str(path), writing=sqlite.writing_engine(path), reading=sqlite.reading_engine(path))
+def _sqlite_database(path: Path, *, inline: bool = False) -> Database:
+    return Database(
+        where=str(path),
+        writing=sqlite.writing_engine(path, inline=inline),
+        reading=sqlite.reading_engine(path, inline=inline),
+    )
 
 
 async def _open_postgresql(url: URL) -> Database:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util import await_only
 
 from alerts.core.errors import DatabaseUnavailableError, StorageError
 from alerts.storage.faults import corrupt
+from alerts.storage.inline_sqlite import InlineConnection
 
 MAGIC = b"SQLite format 3\x00"
 BUSY_TIMEOUT_S = 10
 OLDEST = (3, 35, 0)  # the first with RETURNING
 READERS = 8
+_LOOK_S = 0.001  # between two looks at a ledger that another process writes
 
 
 def path_of(url: str) -> Path:
@@ -102,36 +108,40 @@ def unavailable(path: Path, error: OSError) -> DatabaseUnavailableError:
     return DatabaseUnavailableError(f"{path} cannot be used as the database: {error.strerror or error}")
 
 
-def writing_engine(path: Path) -> AsyncEngine:
-    """Return an engine of one connection: writers queue here in turn, not in SQLite's busy handler by luck."""
-    engine = _engine(path, pool_size=1)
+def writing_engine(path: Path, *, inline: bool = False) -> AsyncEngine:
+    """Return an engine of one connection: writers queue here in turn, not in SQLite's busy handler by luck.
+
+    ``inline``: its statements run in the event loop's thread; for processes that do little else than send.
+    """
+    engine = _engine(path, pool_size=1, inline=inline)
     event.listen(engine.sync_engine, "connect", _prepare)
     event.listen(engine.sync_engine, "begin", _begin_immediate)
     return engine
 
 
-def reading_engine(path: Path) -> AsyncEngine:
+def reading_engine(path: Path, *, inline: bool = False) -> AsyncEngine:
     """Return an engine whose connections cannot write and read beside the writer."""
-    engine = _engine(path, pool_size=READERS)
+    engine = _engine(path, pool_size=READERS, inline=inline)
     event.listen(engine.sync_engine, "connect", _prepare)
     event.listen(engine.sync_engine, "connect", _forbid_writing)
     event.listen(engine.sync_engine, "begin", _begin_deferred)
     return engine
 
 
-def _engine(path: Path, *, pool_size: int) -> AsyncEngine:
+def _engine(path: Path, *, pool_size: int, inline: bool) -> AsyncEngine:
+    url = URL.create("sqlite+aiosqlite", database=str(path))
+    if inline:
+        connect = partial(InlineConnection.open, path, patience_s=BUSY_TIMEOUT_S)
+        return create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=30, async_creator=connect)
     return create_async_engine(
-        URL.create("sqlite+aiosqlite", database=str(path)),
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=30,
-        connect_args={"timeout": BUSY_TIMEOUT_S},
+        url, pool_size=pool_size, max_overflow=0, pool_timeout=30, connect_args={"timeout": BUSY_TIMEOUT_S}
     )
 
 
 def _prepare(connection: Any, _record: object) -> None:
     """Set what SQLite forgets between connections; FULL, or a power cut loses rows that were committed."""
-    connection.isolation_level = None  # we say BEGIN ourselves
+    if connection.isolation_level is not None:
+        connection.isolation_level = None  # we say BEGIN ourselves
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
         cursor.execute(f"PRAGMA {pragma}")
@@ -146,7 +156,34 @@ def _forbid_writing(connection: Any, _record: object) -> None:
 
 
 def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    """Begin to write as soon as no other process does.
+
+    SQLite's own waiting looks again after up to 100 ms: beside senders that write all the time it hardly ever gets in.
+    """
+    driver: Any = connection.connection.driver_connection
+    if isinstance(driver, InlineConnection):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        return
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    cursor = connection.connection.cursor()
+    cursor.execute("PRAGMA busy_timeout=0")
+    try:
+        while _held_by_another(cursor) and time.monotonic() < deadline:
+            await_only(asyncio.sleep(_LOOK_S))
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout={int(BUSY_TIMEOUT_S * 1000)}")
+        cursor.close()
+    if not driver.in_transaction:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # raises what is the matter
+
+
+def _held_by_another(cursor: Any) -> bool:
+    """Begin to write; say whether another process was in the way."""
+    try:
+        cursor.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    return False
 
 
 def _begin_deferred(connection: Connection) -> None:

@@ -1,0 +1,173 @@
+"""SQLite driven from the event loop's own thread, for processes that do little else than send. Knows no statement.
+
+A statement of ours takes microseconds, handing it to a thread and back takes a hundred: so only what waits goes to
+one, the commit for the disk and the begin for another process. It looks to SQLAlchemy like an aiosqlite connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+T = TypeVar("T")
+
+_LOOK_S = 0.0002  # between two looks at a ledger that another process writes; SQLite itself would sleep 100 ms
+
+
+class InlineConnection:
+    """One connection; like SQLite's own, for one task at a time."""
+
+    def __init__(self, connection: sqlite3.Connection, *, patience_s: float) -> None:
+        self._conn: sqlite3.Connection | None = connection
+        self._patience_s = patience_s
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
+        self.daemon = True
+
+    @classmethod
+    async def open(cls, path: Path, *, patience_s: float) -> Self:
+        """Open a file that is there."""
+        connection = sqlite3.connect(path, timeout=patience_s, isolation_level=None, check_same_thread=False)
+        return cls(connection, patience_s=patience_s)
+
+    @property
+    def _connection(self) -> sqlite3.Connection | None:
+        return self._conn
+
+    @property
+    def isolation_level(self) -> str | None:
+        """Say that BEGIN is ours to say."""
+        return None
+
+    def cursor(self) -> InlineCursor:
+        """Give a cursor; ``async with`` it."""
+        return InlineCursor(self, self._open().cursor())
+
+    async def begin_immediate(self, cursor: sqlite3.Cursor) -> None:
+        """Begin to write: at once where nobody else does, else as soon as that one has done."""
+        try:
+            self._begin(cursor)
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise
+            await self._aside(lambda: self._begin_patiently(cursor))
+
+    async def commit(self) -> None:
+        """Commit; returns when it is on disk."""
+        connection = self._open()
+        if connection.in_transaction:
+            await self._aside(connection.commit)
+
+    async def rollback(self) -> None:
+        """Roll back what was not committed."""
+        self._open().rollback()
+
+    async def create_function(self, *args: Any, **kw: Any) -> None:
+        """Add a function to SQL."""
+        self._open().create_function(*args, **kw)
+
+    async def close(self) -> None:
+        """Close; a second time nothing happens."""
+        self.stop()
+
+    def stop(self) -> None:
+        """Close at once, whatever runs."""
+        if self._conn is not None:
+            self._thread.shutdown(wait=True)
+            self._conn.close()
+            self._conn = None
+
+    def _open(self) -> sqlite3.Connection:
+        if self._conn is None:
+            raise ValueError("no active connection")  # what SQLAlchemy takes for a lost one
+        return self._conn
+
+    async def _aside(self, work: Callable[[], T]) -> T:
+        """Do what waits in the thread; a caller that is cancelled meanwhile leaves when it is done, not before."""
+        doing = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        try:
+            return await asyncio.shield(doing)
+        except asyncio.CancelledError:
+            await asyncio.wait({doing})
+            raise
+
+    def _begin(self, cursor: sqlite3.Cursor) -> None:
+        cursor.execute("PRAGMA busy_timeout=0")
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout={int(self._patience_s * 1000)}")
+
+    def _begin_patiently(self, cursor: sqlite3.Cursor) -> None:
+        deadline = time.monotonic() + self._patience_s
+        while True:
+            try:
+                return self._begin(cursor)
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error) or time.monotonic() >= deadline:
+                    raise
+            time.sleep(_LOOK_S)
+
+
+class InlineCursor:
+    """A cursor whose statements are done when the call returns."""
+
+    def __init__(self, connection: InlineConnection, cursor: sqlite3.Cursor) -> None:
+        self._connection = connection
+        self._cursor = cursor
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def execute(self, sql: str, parameters: Iterable[Any] | None = None) -> None:
+        """Run a statement."""
+        if sql == "BEGIN IMMEDIATE":
+            await self._connection.begin_immediate(self._cursor)
+        elif parameters is None:
+            self._cursor.execute(sql)
+        else:
+            self._cursor.execute(sql, tuple(parameters))
+
+    async def executemany(self, sql: str, parameters: Iterable[Any]) -> None:
+        """Run a statement for each set of parameters."""
+        self._cursor.executemany(sql, parameters)
+
+    async def fetchall(self) -> Sequence[Any]:
+        """Give all rows."""
+        return self._cursor.fetchall()
+
+    async def close(self) -> None:
+        """Let go of the statement."""
+        self._cursor.close()
+
+    @property
+    def description(self) -> Any:
+        """Name the columns."""
+        return self._cursor.description
+
+    @property
+    def rowcount(self) -> int:
+        """Count the rows that were changed."""
+        return self._cursor.rowcount
+
+    @property
+    def lastrowid(self) -> int | None:
+        """Give the key of the row that was added last."""
+        return self._cursor.lastrowid
+
+    @property
+    def arraysize(self) -> int:
+        """Say how many rows a fetch gives."""
+        return self._cursor.arraysize
+
+    @arraysize.setter
+    def arraysize(self, value: int) -> None:
+        self._cursor.arraysize = value
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
