@@ -112,6 +112,7 @@ class App:
                     clock=self.clock,
                     connections=one.connections,
                     weight=one.weight,
+                    rate=one.rate,
                     messages_per_connection=one.messages_per_connection,
                 )
             )

@@ -45,6 +45,16 @@ def _as_dict(found: Status) -> dict[str, Any]:
             for one in found.sources
         ],
         "relays": [{"url": one.url, "state": one.state, "reason": one.reason} for one in found.relays],
+        "breakers": [
+            {
+                "domain": one.domain,
+                "state": one.state,
+                "reason": one.reason,
+                "opened_at": one.opened_at,
+                "probe_at": one.probe_at,
+            }
+            for one in found.breakers
+        ],
         "workers": [
             {"id": one.id, "node": one.node, "pid": one.pid, "heartbeat_at": one.heartbeat_at} for one in found.workers
         ],
@@ -62,3 +72,6 @@ def _print(found: Status) -> None:
             say(f"  set aside: {path}: {reason}")
     for relay in found.relays:
         say(f"relay {relay.url}: {relay.state}" + (f" ({relay.reason})" if relay.reason else ""))
+    for breaker in found.breakers:
+        since, probe = f"{breaker.opened_at:%Y-%m-%d %H:%M:%S}", f"{breaker.probe_at:%Y-%m-%d %H:%M:%S}"
+        say(f"domain {breaker.domain}: refuses us since {since} UTC, next try {probe} UTC ({breaker.reason})")

@@ -7,14 +7,20 @@ import secrets
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+import structlog
+
 from alerts.app import App
 from alerts.core.deliveries import Result
+from alerts.core.domains import Domains
+from alerts.core.errors import StorageError
 from alerts.core.model import Envelope
 from alerts.daemon.worker import Worker
 from alerts.mail.relays import Relay, carry_all
 from alerts.services.deliver import Delivered, Means, deliver
 from alerts.storage import deliveries
 from alerts.storage.relays import RelayRow, keep_states
+
+_log = structlog.get_logger(__name__)
 
 
 class Outbox:
@@ -24,6 +30,7 @@ class Outbox:
         self._app = app
         self._worker = worker
         self._stopping = stopping
+        self._domains = Domains()
         self._told: list[tuple[str, str, str | None]] = []
         self.rebuild()
 
@@ -48,16 +55,19 @@ class Outbox:
 
     async def send_due(self) -> Delivered:
         """Send what is due, tell the ledger how the relays do, count."""
+        worker_id = self._worker.id
         means = Means(
             carry=partial(_carry, self.relays),
             compose=self._compose,
             clock=self._app.clock,
             jitter=random.random,
             new_claim=partial(secrets.token_hex, 8),
-            holds=self._worker.holds,
+            holds=partial(self._worker.holds_as, worker_id),
             stopping=self._stopping,
+            connections=sum(relay.connections for relay in self.relays if relay.available()),
+            domains=self._domains,
         )
-        done = await deliver(self._app.db, means, worker_id=self._worker.id)
+        done = await deliver(self._app.db, means, worker_id=worker_id)
         self._app.metrics.delivered(
             sent=done.sent, deferred=done.deferred, failed=done.failed, cancelled=done.cancelled
         )
@@ -65,15 +75,19 @@ class Outbox:
         return done
 
     async def _tell(self) -> None:
-        """Write the relays' states where `alerts status` finds them, when they changed."""
+        """Write the relays' states where `alerts status` finds them, when they changed; a later run can do it too."""
         states = [(relay.name, relay.health.state.value, relay.health.reason) for relay in self.relays]
         if states == self._told:
             return
         now = self._app.clock()
         rows = [RelayRow(name=name, state=state, reason=reason, changed_at=now) for name, state, reason in states]
-        async with self._app.db.transaction() as tx:
-            await keep_states(tx, rows)
-        self._told = states
+        try:
+            async with self._app.db.transaction() as tx:
+                await keep_states(tx, rows)
+        except StorageError as error:
+            _log.warning("relay_states_not_kept", reason=str(error))
+        else:
+            self._told = states
 
 
 async def _carry(
@@ -82,5 +96,6 @@ async def _carry(
     report: Callable[[Envelope, Result, str], Awaitable[None]],
     *,
     wanted: int,
+    ahead: Callable[[Envelope | None], Awaitable[Envelope | None]],
 ) -> None:
-    await carry_all(relays, take, report, wanted=wanted)
+    await carry_all(relays, take, report, wanted=wanted, ahead=ahead)

@@ -12,7 +12,7 @@ import aiosmtplib
 from alerts.core.errors import RelayError
 from alerts.core.model import Envelope
 from alerts.mail.offer import Offer
-from alerts.mail.pipelining import Pipelined, Take, Tell
+from alerts.mail.pipelining import Ahead, Pipelined, Tell
 from alerts.mail.replies import Replies
 from alerts.mail.stepwise import Stepwise
 from alerts.mail.timeouts import Timeouts
@@ -24,8 +24,8 @@ class Connection(Protocol):
     usable: bool
     lied: bool
 
-    async def pump(self, first: Envelope, take: Take, tell: Tell) -> None:
-        """Send ``first`` and what ``take`` gives, until that ends or this connection is spent."""
+    async def pump(self, first: Envelope, ahead: Ahead, tell: Tell) -> None:
+        """Send ``first`` and what ``ahead`` gives, until that ends or this connection is spent."""
 
     async def quit(self) -> None:
         """Say goodbye; that it fails is no failure."""

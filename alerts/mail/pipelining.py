@@ -18,6 +18,9 @@ from alerts.mail.timeouts import Timeouts
 
 #: Gives the next message to send, or None when there is nothing left.
 Take = Callable[[], Awaitable[Envelope | None]]
+#: Gives an open connection its next message: told which mail is under way, it answers at once, and told that none
+#: is, it may wait a moment.
+Ahead = Callable[[Envelope | None], Awaitable[Envelope | None]]
 #: Keeps what became of a message; returns once that is on disk.
 Tell = Callable[[Envelope, Result], Awaitable[None]]
 
@@ -42,17 +45,17 @@ class Pipelined:
         self.lied = False
         self.carried = 0
 
-    async def pump(self, first: Envelope, take: Take, tell: Tell) -> None:
-        """Send ``first`` and what ``take`` gives, until that ends or this connection is spent."""
-        mail: Envelope | None = await self._sendable(first, take, tell)
+    async def pump(self, first: Envelope, ahead: Ahead, tell: Tell) -> None:
+        """Send ``first`` and what ``ahead`` gives, until that ends or this connection is spent."""
+        mail: Envelope | None = await self._sendable(first, None, ahead, tell)
         self._ask(mail)
         while mail is not None:
             refused = await self._go_ahead(mail)
             if refused is None:
-                mail = await self._body(mail, take, tell)
+                mail = await self._body(mail, ahead, tell)
                 continue
             await tell(mail, refused)
-            mail = await self._next(take, tell)
+            mail = await self._next(None, ahead, tell)
             self._ask(mail)
 
     async def quit(self) -> None:
@@ -68,16 +71,18 @@ class Pipelined:
         self.usable = False
         self._transport.close()
 
-    async def _next(self, take: Take, tell: Tell) -> Envelope | None:
+    async def _next(self, under_way: Envelope | None, ahead: Ahead, tell: Tell) -> Envelope | None:
         """Take the next mail that this connection may carry."""
         if not self.usable or self.carried >= self._share:
             return None
-        return await self._sendable(await take(), take, tell)
+        return await self._sendable(await ahead(under_way), under_way, ahead, tell)
 
-    async def _sendable(self, mail: Envelope | None, take: Take, tell: Tell) -> Envelope | None:
+    async def _sendable(
+        self, mail: Envelope | None, under_way: Envelope | None, ahead: Ahead, tell: Tell
+    ) -> Envelope | None:
         while mail is not None and (refusal := self._offer.refusal(mail)) is not None:
             await tell(mail, refusal)
-            mail = await take()
+            mail = await ahead(under_way)
         return mail
 
     def _ask(self, mail: Envelope | None, *, before: bytes = b"") -> None:
@@ -88,10 +93,10 @@ class Pipelined:
         if before or lines:
             self._transport.write(before + b"".join(line + b"\r\n" for line in lines))
 
-    async def _body(self, mail: Envelope, take: Take, tell: Tell) -> Envelope | None:
+    async def _body(self, mail: Envelope, ahead: Ahead, tell: Tell) -> Envelope | None:
         """Write a body and the next mail's commands; tell what became of the body; give the next mail."""
         self.carried += 1
-        following = await self._next(take, tell)
+        following = await self._next(mail, ahead, tell)
         self._ask(following, before=stuffed(mail.message))
         result = await self._after_dot()
         await tell(mail, result)
@@ -99,7 +104,7 @@ class Pipelined:
             await tell(following, Untried(reason="the connection ended before this mail began"))
             return None
         if following is None:
-            following = await self._next(take, tell)
+            following = await self._next(None, ahead, tell)
             self._ask(following)
         return following
 

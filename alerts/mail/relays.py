@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,14 +16,17 @@ import structlog
 from alerts.core.deliveries import Reply, Result, Untried, Verdict, verdict
 from alerts.core.errors import RelayError
 from alerts.core.model import Envelope
+from alerts.core.pace import TokenBucket
 from alerts.mail.opening import Connection, Endpoint, open_connection
-from alerts.mail.pipelining import Take
+from alerts.mail.pipelining import Ahead, Take
 from alerts.mail.timeouts import Timeouts
 
 _log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE = timedelta(seconds=2)
 _LONGEST_PAUSE = timedelta(minutes=5)
+_RATE_WORTH_S = 4.0  # a mail may take so long, and its relay's rate is still reached
+_SHORT_WAIT_S = 1.0  # a connection waits so long for its relay's rate; longer, and it is closed
 
 
 #: Keeps what became of a message (the relay by name); returns once that is on disk.
@@ -57,33 +62,68 @@ class Relay:
     clock: Callable[[], datetime]
     connections: int = 8
     weight: int = 1
+    rate: float | None = None  # messages a second, at most
     messages_per_connection: int = 100
     timeouts: Timeouts = field(default_factory=Timeouts)
     pipelining: bool = True  # until it is caught lying about it
     tls_context: ssl.SSLContext | None = None
     health: Health = field(default_factory=Health)
     open_connections: int = 0
+    bucket: TokenBucket | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.bucket = TokenBucket(self.rate) if self.rate else None
 
     def available(self) -> bool:
         """Whether it makes sense to try now."""
-        return self.health.rest_until is None or self.clock() >= self.health.rest_until
+        return self.rests_s() <= 0
 
-    async def carry(self, take: Take, report: Report) -> None:
+    def rests_s(self) -> float:
+        """Say for how many seconds it makes no sense to try; 0 for a relay that can be used."""
+        rest_until = self.health.rest_until
+        if rest_until is not None and (left := (rest_until - self.clock()).total_seconds()) > 0:
+            return left
+        pause = self.bucket.pause(time.monotonic()) if self.bucket else 0.0
+        return pause if pause > _SHORT_WAIT_S else 0.0
+
+    @property
+    def useful_connections(self) -> int:
+        """How many connections it may have; a relay with a low rate does not keep many waiting."""
+        return self.connections if self.rate is None else min(self.connections, 1 + int(self.rate * _RATE_WORTH_S))
+
+    async def carry(self, take: Take, report: Report, ahead: Ahead) -> bool:
         """Send on one connection, opened when there is something to send and replaced when spent, until ``take`` ends.
 
         A connection takes its next message only after the last result is on disk (``report`` returned): so a kill
         repeats at most one message a connection. Raises nothing for a relay that fails: it rests, others go on.
+        Returns whether there is nothing left to send.
         """
-        connection: Connection | None = None
-        try:
-            while self.available() and (envelope := await take()) is not None:
-                await self._drop(connection)
-                connection = None
-                connection = await self._carry_on(envelope, take, report)
-        finally:
-            await self._drop(connection)
+        while (envelope := await self._in_turn(take, waits=True)) is not None:
+            if not self.available():  # it came to rest while we waited for something to send
+                await report(envelope, Untried(reason=f"{self.name} rests"), self.name)
+                return False
+            await self._drop(await self._carry_on(envelope, report, ahead))
+        return self.available()
 
-    async def _carry_on(self, first: Envelope, take: Take, report: Report) -> Connection | None:
+    async def _in_turn(self, ask: Take, *, waits: bool) -> Envelope | None:
+        """Ask for a mail when this relay may take one; None when there is none, or it is not to be waited for."""
+        if self.bucket is None:
+            return await ask() if self.available() else None
+        while self.available():
+            pause = self.bucket.pause(time.monotonic())
+            if pause > 0 and not waits:
+                return None
+            await asyncio.sleep(pause)
+            if self.bucket.pause(time.monotonic()) <= 0:
+                break
+        else:
+            return None
+        envelope = await ask()
+        while envelope is not None and not self.bucket.spend(time.monotonic()):  # noqa: ASYNC110 - it says how long
+            await asyncio.sleep(self.bucket.pause(time.monotonic()))  # other connections were quicker
+        return envelope
+
+    async def _carry_on(self, first: Envelope, report: Report, ahead: Ahead) -> Connection | None:
         """Open a connection for ``first`` and send on it for as long as it is good."""
         try:
             connection = await self._open()
@@ -99,11 +139,13 @@ class Relay:
             answered = True
             await report(envelope, result, self.name)
 
-        async def take_while_available() -> Envelope | None:
-            return await take() if self.available() else None
+        async def ahead_while_available(under_way: Envelope | None) -> Envelope | None:
+            if self.bucket is not None:
+                return await self._in_turn(lambda: ahead(under_way), waits=under_way is None)
+            return await ahead(under_way) if self.available() else None
 
         try:
-            await connection.pump(first, take_while_available, tell)
+            await connection.pump(first, ahead_while_available, tell)
         except BaseException:
             connection.close()
             self.open_connections -= 1
@@ -165,15 +207,53 @@ class Relay:
             self.health = Health(state=state, reason=reason, failures=failures, rest_until=self.clock() + pause)
 
 
-async def carry_all(relays: list[Relay], take: Take, report: Report, *, wanted: int) -> None:
-    """Send over every available relay at once, on as many connections as its weight earns, until ``take`` ends.
+async def carry_all(
+    relays: list[Relay], take: Take, report: Report, *, wanted: int, ahead: Ahead | None = None
+) -> None:
+    """Send over every relay at once, on as many connections as its weight earns, until ``take`` ends.
 
-    ``wanted`` is how many messages are known to wait: no more connections than that are opened.
+    ``wanted`` is how many messages are known to wait. Without ``ahead`` no more will come while these are sent, and no
+    more connections than messages are opened; with it, a connection opens when there is something for it.
+    A relay that comes to rest is tried again when its rest is over, if others are still at it then.
     """
-    ready = [relay for relay in relays if relay.available()]
-    heaviest = max((relay.weight for relay in ready), default=1)
+    heaviest = max((relay.weight for relay in relays if relay.available()), default=1)
+    crew = _Crew(take, report, ahead or _asking(take))
     async with asyncio.TaskGroup() as group:
-        for relay in sorted(ready, key=lambda it: -it.weight):
-            earned = max(1, relay.connections * relay.weight // heaviest)
-            for number in range(min(earned, wanted)):
-                group.create_task(relay.carry(take, report), name=f"{relay.name}#{number}")
+        for relay in sorted(relays, key=lambda it: (not it.available(), -it.weight)):
+            earned = max(1, relay.useful_connections * relay.weight // max(heaviest, relay.weight))
+            for number in range(earned if ahead else min(earned, wanted)):
+                group.create_task(crew.serve(relay, first=number == 0), name=f"{relay.name}#{number}")
+
+
+class _Crew:
+    """Who sends: a hand a connection. A hand whose relay rests waits for it, but only while another is at work."""
+
+    def __init__(self, take: Take, report: Report, ahead: Ahead) -> None:
+        self._take = take
+        self._report = report
+        self._ahead = ahead
+        self._at_work = 0
+        self._over = asyncio.Event()
+
+    async def serve(self, relay: Relay, *, first: bool) -> None:
+        """Send over a relay until nothing is left; after a failure its first hand tries alone."""
+        while not self._over.is_set():
+            if relay.available() and (first or relay.health.state is RelayState.OK):
+                self._at_work += 1
+                try:
+                    if await relay.carry(self._take, self._report, self._ahead):
+                        self._over.set()
+                finally:
+                    self._at_work -= 1
+            if not self._at_work:
+                self._over.set()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(relay.rests_s(), _SHORT_WAIT_S)):
+                    await self._over.wait()
+
+
+def _asking(take: Take) -> Ahead:
+    async def ahead(_under_way: Envelope | None) -> Envelope | None:
+        return await take()
+
+    return ahead

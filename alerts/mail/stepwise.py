@@ -12,7 +12,7 @@ import aiosmtplib
 from alerts.core.deliveries import Dropped, InDoubt, Reply, Result, Stage, Untried
 from alerts.core.model import Envelope
 from alerts.mail.offer import Offer, stuffed
-from alerts.mail.pipelining import Take, Tell
+from alerts.mail.pipelining import Ahead, Tell
 from alerts.mail.timeouts import Timeouts
 
 _CLOSING = 421  # RFC 5321: the server closes the channel
@@ -32,12 +32,12 @@ class Stepwise:
         self.usable = True
         self.carried = 0
 
-    async def pump(self, first: Envelope, take: Take, tell: Tell) -> None:
-        """Send ``first`` and what ``take`` gives, until that ends or this connection is spent."""
+    async def pump(self, first: Envelope, ahead: Ahead, tell: Tell) -> None:
+        """Send ``first`` and what ``ahead`` gives, until that ends or this connection is spent."""
         mail: Envelope | None = first
         while mail is not None:
             await tell(mail, await self.send(mail))
-            mail = await take() if self.usable and self.carried < self._share else None
+            mail = await ahead(None) if self.usable and self.carried < self._share else None
 
     async def send(self, envelope: Envelope) -> Result:
         """Hand one message over; say what the server answered, or how far it came."""

@@ -7,18 +7,20 @@ next. So a kill loses nothing and repeats at most one mail a connection, each wi
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
 
-from alerts.core.deliveries import Fault, Outcome, Result, Standing, Untried, outcome
-from alerts.core.errors import DatabaseUnavailableError
+from alerts.core.deliveries import Fault, InDoubt, Outcome, Result, Standing, Untried, outcome, put_off
+from alerts.core.domains import BreakerState, Change, Domain, Domains
+from alerts.core.errors import DatabaseUnavailableError, StorageError
 from alerts.core.model import Delivery, DeliveryState, Envelope
-from alerts.storage import deliveries, suppressions
+from alerts.core.turns import Line, Turns
+from alerts.storage import breakers, deliveries, suppressions
 from alerts.storage.deliveries import Written
 from alerts.storage.engine import Database
 from alerts.storage.letters import Letter, left_since, load_letters
@@ -29,6 +31,10 @@ LEASE = timedelta(minutes=15)  # longer than the longest honest SMTP dialogue; a
 _SMALLEST, _LARGEST = 16, 1_024  # deliveries a claim
 _AIM_S = 0.25  # a claim should be worth so much sending: small enough that a confirmation hardly waits behind it
 _RETRY_WRITE_S = 0.5
+_LAST_WORDS_S = 3.0  # for the outcomes of a run that is broken off
+_ASK_S = 0.25  # how often we look for newly due mails while others are under way and a connection has none
+_LINGER_S = 1.0  # how long an open connection waits for its next mail
+_DIALOGUE = timedelta(minutes=9)  # no mail begins with less of its lease left
 _CLOCKS_APART = timedelta(seconds=5)  # how far two machines' clocks may differ; looking back further costs little
 
 
@@ -41,8 +47,13 @@ class Carrier(Protocol):
         report: Callable[[Envelope, Result, str], Awaitable[None]],
         *,
         wanted: int,
+        ahead: Callable[[Envelope | None], Awaitable[Envelope | None]],
     ) -> None:
-        """Send until ``take`` ends or no relay can be used."""
+        """Send until ``take`` ends or no relay can be used.
+
+        ``take`` waits as long as there may be more, so it is for a connection with nothing under way. ``ahead`` is
+        for an open one: it is given the mail under way, and answers at once, or None, and waits a moment.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +69,8 @@ class Means:
         [], bool
     ]  # whether this worker's lease still runs: a frozen one must not send what others took over
     stopping: Callable[[], bool]
+    connections: int = 1_000  # how many mails the carrier can have under way at once
+    domains: Domains = field(default_factory=Domains)  # what this process knows of recipient domains; outlives a run
 
 
 @dataclass(slots=True)
@@ -68,6 +81,7 @@ class Delivered:
     deferred: int = 0
     failed: int = 0
     cancelled: int = 0
+    put_off: int = 0  # not tried: their domain takes nothing now
 
     @property
     def worked(self) -> bool:
@@ -78,13 +92,19 @@ class Delivered:
 async def deliver(db: Database, means: Means, *, worker_id: str) -> Delivered:
     """Send what is due until nothing is, no relay can be used, or it is time to stop; return what became of it."""
     run = _Run(db, means, worker_id)
-    if not await run.refill():
-        return run.done
     writer = asyncio.create_task(run.write_outcomes(), name="outcomes")
     try:
-        await means.carry(run.take, run.report, wanted=run.waiting)
-    finally:
+        if await run.begin():
+            await means.carry(run.take, run.report, wanted=run.waiting, ahead=run.ahead)
+    except asyncio.CancelledError:  # whoever breaks a run off waits for it: a database that is away must not hold it
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_S):
+                await run.close(writer)
+        raise
+    except BaseException:
         await run.close(writer)
+        raise
+    await run.close(writer)
     return run.done
 
 
@@ -96,8 +116,18 @@ class _Run:
         self._db = db
         self._means = means
         self._worker_id = worker_id
-        self._letters: deque[Letter] = deque()
+        self._turns: Turns[Letter] = Turns(means.domains, connections=means.connections)
+        self._under_way: dict[int, tuple[Line[Letter], datetime]] = {}  # whose turn came, and when
+        self._in_hand = 0  # letters whose turn came and whose outcome is not on disk
+        self._over = False
+        self._returned = 0  # outcomes after which something may be due at once
+        self._dry_until = 0.0  # when to look for due mails again, by the loop's clock
+        self._idle = 0  # connections that wait for a letter
+        self._stirred = asyncio.Event()
+        self._last_put_off: asyncio.Future[None] | None = None
         self._standing: dict[int, Standing] = {}
+        self._handed_out: dict[int, str] = {}  # claims of the mails that a connection has and tells nothing of yet
+        self._holds_claims = False  # perhaps: a claim whose commit got no answer may stand
         self._left: set[int] = set()  # subscribers who ended a subscription while this run went on
         self._looked_at: datetime = means.clock()
         self._refilling = asyncio.Lock()
@@ -110,31 +140,100 @@ class _Run:
     @property
     def waiting(self) -> int:
         """How many claimed letters wait for a connection."""
-        return len(self._letters)
+        return len(self._turns)
 
-    async def refill(self) -> bool:
-        """Claim the next letters when none is left; False when nothing is due, or it is time to stop."""
-        async with self._refilling:
-            while not self._letters:
-                if self._means.stopping() or not self._means.holds():
-                    return False
-                claimed = await self._claim()
-                if not claimed:
-                    return False
-            return True
+    async def begin(self) -> bool:
+        """Claim the first letters; False when nothing is due, or it is time to stop."""
+        return self._goes_on() and bool(await self._claim())
 
     async def take(self) -> Envelope | None:
-        """Give a connection its next message, composed now; None ends the connection."""
-        while await self.refill():
-            if self._means.stopping() or not self._means.holds():
-                return None
-            if not self._letters:
-                continue  # another connection was quicker
-            letter = await self._current(self._letters.popleft())
-            envelope = await self._compose(letter)
-            if envelope is not None:
-                return envelope
+        """Give a message, composed now, to a connection that has none; wait for one until the run is over."""
+        return await self._next(until=float("inf"))
+
+    async def ahead(self, under_way: Envelope | None) -> Envelope | None:
+        """Give an open connection its next message: now or never behind another, else within a moment."""
+        if under_way is None:
+            return await self._next(until=asyncio.get_running_loop().time() + _LINGER_S)
+        line, _ = self._under_way[under_way.delivery_id]
+        return None if _may_take_long(line.domain) else await self._next(until=0.0, behind=line)
+
+    async def _next(self, *, until: float, behind: Line[Letter] | None = None) -> Envelope | None:
+        """Give the next message, or None.
+
+        A database that is away ends the run, quietly: an error would break off the other connections, and what they
+        have in flight would be in doubt.
+        """
+        try:
+            while self._goes_on():
+                now = self._means.clock()
+                turn = self._turns.next(now)
+                if self._turns.late:
+                    self._put_off(self._turns.put_off())
+                if turn is None:
+                    if behind is not None and behind.waiting:
+                        return None  # the result that this connection waits for makes room for one of these
+                    if not await self._more(until):
+                        return None
+                elif (envelope := await self._hand_out(*turn, now)) is not None:
+                    self._handed_out[envelope.delivery_id] = envelope.claim
+                    return envelope
+        except DatabaseUnavailableError as error:
+            self._over = True
+            _log.warning("sending_waits_for_database", reason=str(error))
         return None
+
+    def _goes_on(self) -> bool:
+        return not self._over and not self._means.stopping() and self._means.holds()
+
+    async def _hand_out(self, letter: Letter, line: Line[Letter], now: datetime) -> Envelope | None:
+        """Compose a letter whose turn it is; None for one that is not to be sent, or not by this claim."""
+        delivery = letter.delivery
+        self._under_way[delivery.id] = (line, now)
+        self._in_hand += 1
+        if delivery.lease_until is not None and delivery.lease_until - now < _DIALOGUE:
+            await self._settle(delivery.id, delivery.claim or "", Untried(reason="it waited too long"), None)
+            return None
+        return await self._compose(await self._current(letter))
+
+    async def _more(self, until: float) -> bool:
+        """Wait until there may be something to send; False when ``until`` is past, or the run over."""
+        async with self._refilling:
+            if len(self._turns) or await self._refill():
+                return True
+        if not self._in_hand:
+            self._over = True  # for all connections: one that went on alone would hold up the next run
+            return False
+        left = until - asyncio.get_running_loop().time()
+        if left <= 0:
+            return False
+        self._idle += 1
+        try:
+            async with asyncio.timeout(min(left, _ASK_S)):
+                await self._stirred.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._idle -= 1
+        return True
+
+    async def _refill(self) -> bool:
+        """Claim the next letters, unless there were none a moment ago."""
+        while asyncio.get_running_loop().time() >= self._dry_until and self._goes_on():
+            if self._last_put_off is not None:
+                await self._last_put_off  # so that what is put off never piles up here
+            returned = self._returned
+            if await self._claim():
+                return True
+            if returned == self._returned:
+                self._dry_until = asyncio.get_running_loop().time() + _ASK_S
+        return False
+
+    def _put_off(self, late: Sequence[tuple[Letter, datetime]]) -> None:
+        """Give letters back as they were, due later; nobody waits for the disk here."""
+        for letter, due_at in late:
+            decided = put_off(self._standing.pop(letter.delivery.id), due_at=due_at)
+            self._last_put_off = self._queue(letter.delivery.id, letter.delivery.claim or "", decided, relay=None)
+        self.done.put_off += len(late)
 
     async def _current(self, letter: Letter) -> Letter:
         """Load a letter anew if its reader left a channel since it was claimed (U3)."""
@@ -161,18 +260,44 @@ class _Run:
 
     async def close(self, writer: asyncio.Task[None]) -> None:
         """Write what is left and give back what no connection took."""
+        self._doubt_the_interrupted()
         self._closing = True
         self._written.set()
-        try:
-            await writer
-        finally:
-            if self._means.holds():
+        await writer
+        if self._holds_claims:
+            await self._give_back()
+
+    def _doubt_the_interrupted(self) -> None:
+        """Remember of each mail that was broken off in a connection's hands that it may have been taken."""
+        for delivery_id, claim in self._handed_out.items():
+            result = InDoubt(reason="broken off while it was handed over")
+            standing = self._standing.pop(delivery_id)
+            decided = outcome(result, standing, now=self._means.clock(), jitter=self._means.jitter())
+            self._queue(delivery_id, claim, decided, relay=None)
+        self._handed_out.clear()
+
+    async def _give_back(self) -> None:
+        """Return to pending what the ledger says is ours: no connection has any of it any more.
+
+        Until that is done nobody else may send it, for as long as this process lives; so it is tried until it is.
+        """
+        while True:
+            try:
                 async with self._db.transaction() as tx:
                     await deliveries.give_back(tx, worker_id=self._worker_id)
+            except DatabaseUnavailableError as error:
+                _log.warning("claims_wait_for_database", reason=str(error))
+                if self._means.stopping():
+                    return  # who leaves gives everything back, and who dies is buried
+                await asyncio.sleep(_RETRY_WRITE_S)
+            else:
+                return
 
     async def _claim(self) -> list[Delivery]:
         now = self._means.clock()
         self._adapt(now)
+        tellings = self._means.domains.tellings
+        held, self._holds_claims = self._holds_claims, True
         async with self._db.transaction() as tx:
             claimed = await deliveries.claim_due(
                 tx,
@@ -183,9 +308,13 @@ class _Run:
                 limit=self._size,
             )
             letters = await load_letters(tx, claimed) if claimed else []
-        self._letters.extend(letters)
+            shut = await breakers.shut_breakers(tx) if claimed else None
+        self._holds_claims = held or bool(claimed)
+        if shut is not None and tellings == self._means.domains.tellings:
+            self._means.domains.agree(shut)
         for one in claimed:
             self._standing[one.id] = _standing(one)
+        self._turns.add((letter, _domain(letter)) for letter in letters)
         return claimed
 
     def _adapt(self, now: datetime) -> None:
@@ -199,6 +328,8 @@ class _Run:
         """Make the message; a letter that nobody wants is cancelled, one that cannot be made is a fault of ours."""
         claim = letter.delivery.claim or ""
         if not letter.wanted:
+            self._standing.pop(letter.delivery.id)
+            self._learn(letter.delivery.id, None)
             await self._put(letter.delivery.id, claim, _cancelled(letter.delivery), relay=None)
             return None
         try:
@@ -211,35 +342,69 @@ class _Run:
 
     async def _settle(self, delivery_id: int, claim: str, result: Result, relay: str | None) -> None:
         standing = self._standing.pop(delivery_id)
+        self._handed_out.pop(delivery_id, None)
+        self._learn(delivery_id, result)
         decided = outcome(result, standing, now=self._means.clock(), jitter=self._means.jitter())
         await self._put(delivery_id, claim, decided, relay=relay, tried=not isinstance(result, Untried))
+
+    def _learn(self, delivery_id: int, result: Result | None) -> None:
+        """Let other mails to the domain go, by what became of this one (None: it was not sent)."""
+        line, began_at = self._under_way.pop(delivery_id)
+        now = self._means.clock()
+        change = self._turns.done(line, result, now=now, took_s=(now - began_at).total_seconds())
+        if change is not Change.NONE:
+            _tell(line.domain)
+        if self._idle and len(self._turns):
+            self._stir()
 
     async def _put(
         self, delivery_id: int, claim: str, decided: Outcome, *, relay: str | None, tried: bool = True
     ) -> None:
         """Queue an outcome for the next group and wait until it is on disk."""
+        await self._queue(delivery_id, claim, decided, relay=relay)
+        self._count(decided, tried=tried)
+        self._in_hand -= 1
+        if decided.state is DeliveryState.PENDING:
+            self._returned += 1
+            self._dry_until = 0.0
+        if self._idle and not self._in_hand:
+            self._stir()
+
+    def _stir(self) -> None:
+        """Wake the connections that wait for a letter."""
+        self._stirred.set()
+        self._stirred.clear()
+
+    def _queue(self, delivery_id: int, claim: str, decided: Outcome, *, relay: str | None) -> asyncio.Future[None]:
+        """Queue an outcome for the next group; what comes back is done once it is on disk."""
         written = Written(delivery_id=delivery_id, claim=claim, outcome=decided, relay=relay, at=self._means.clock())
         on_disk: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._unwritten.append((written, on_disk))
         self._written.set()
-        await on_disk
-        self._count(decided, tried=tried)
+        return on_disk
 
     async def _write(self, group: Sequence[tuple[Written, asyncio.Future[None]]]) -> None:
         rows = [written for written, _ in group]
-        bad = [written.delivery_id for written in rows if written.outcome.suppress]
+        changed = self._means.domains.untold()
         while True:
+            bad = [written.delivery_id for written in rows if written.outcome.suppress]
             try:
                 async with self._db.transaction() as tx:
                     kept = await deliveries.record_outcomes(tx, rows)
                     if bad:
                         await suppressions.suppress_recipients(tx, delivery_ids=bad, now=self._means.clock())
+                    if changed:
+                        await breakers.keep_breakers(tx, changed)
                     self._left |= await left_since(tx, self._looked_at - _CLOCKS_APART)
                     self._looked_at = self._means.clock()
                 break
-            except DatabaseUnavailableError as error:
+            except StorageError as error:
                 _log.error("outcomes_wait_for_database", waiting=len(rows), reason=str(error))
-                await asyncio.sleep(_RETRY_WRITE_S)
+            except Exception:  # noqa: BLE001 - a bug of ours; that a mail was sent must be on disk whatever else is not
+                _log.exception("outcomes_not_written", waiting=len(rows), next="without what the servers said")
+                rows = [_bare(one) for one in rows]
+            await asyncio.sleep(_RETRY_WRITE_S)
+        self._means.domains.told(changed)
         if kept not in {len(rows), -1}:
             _log.warning("claims_lost", written=kept, of=len(rows))
         for _, on_disk in group:
@@ -258,6 +423,25 @@ class _Run:
                 self.done.failed += 1
 
 
+def _domain(letter: Letter) -> str:
+    return (letter.recipient or "").rpartition("@")[2].lower()
+
+
+def _may_take_long(domain: Domain) -> bool:
+    """Whether no mail should wait behind one to this domain."""
+    return domain.slow or domain.state is not BreakerState.CLOSED
+
+
+def _tell(domain: Domain) -> None:
+    """Tell the operator, once a change, that a domain refuses us or takes our mail again."""
+    breaker = domain.breaker()
+    if breaker is None:
+        _log.info("domain_takes_mail_again", domain=domain.name)
+    else:
+        probe_at = breaker.probe_at.isoformat()
+        _log.error("domain_refuses_us", domain=domain.name, reason=breaker.reason, probe_at=probe_at)
+
+
 def _standing(one: Delivery) -> Standing:
     return Standing(
         kind=one.kind,
@@ -267,6 +451,10 @@ def _standing(one: Delivery) -> Standing:
         faults=one.faults,
         in_doubt=one.in_doubt,
     )
+
+
+def _bare(one: Written) -> Written:
+    return replace(one, outcome=replace(one.outcome, reply=None, suppress=False))
 
 
 def _cancelled(one: Delivery) -> Outcome:

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from alerts.core.domains import Breaker
 from alerts.core.model import DeliveryState, SourceKind, SourceState
-from alerts.storage import articles, deliveries, delivery_counts, files, relays, sources, workers
+from alerts.storage import articles, breakers, deliveries, delivery_counts, files, relays, sources, workers
 from alerts.storage.engine import Database
 from alerts.storage.workers import Worker
 
@@ -45,6 +46,7 @@ class Status:
     unmatched: int
     sources: tuple[SourceStatus, ...]
     relays: tuple[RelayStatus, ...]
+    breakers: tuple[Breaker, ...]  # recipient domains that refuse us
     workers: tuple[Worker, ...]
 
 
@@ -70,6 +72,7 @@ async def read_status(db: Database, *, now: datetime, configured: Sequence[str])
             unmatched=(await articles.count_articles(tx)).unmatched,
             sources=tuple(found),
             relays=await _relays(tx, configured),
+            breakers=tuple((await breakers.shut_breakers(tx)).values()),
             workers=tuple(await workers.living(tx)),
         )
 
