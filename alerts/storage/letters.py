@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.model import Article, Channel, Delivery, DeliveryKind, SubscriberState, SubscriptionState
 from alerts.storage.articles import select_articles, to_article
 from alerts.storage.channels import channels_by_ids
-from alerts.storage.schema import articles, confirmations, deliveries, matches, subscribers, subscriptions
+from alerts.storage.schema import articles, confirmations, matches, subscribers, subscriptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ async def load_letters(tx: AsyncConnection, claimed: Sequence[Delivery]) -> list
     """Load what the claimed deliveries need, with a fixed number of queries however many they are."""
     people = await _people(tx, {one.subscriber_id for one in claimed})
     stories = await _articles(tx, _present(one.article_id for one in claimed))
-    alerted = await _alert_channels(tx, [one.id for one in claimed if one.article_id is not None])
+    alerted = await _alert_channels(tx, [one for one in claimed if one.article_id is not None])
     asked = await _confirmations(tx, _present(one.confirmation_id for one in claimed))
     named = set().union(*alerted.values(), *(ids for _, ids in asked.values())) if alerted or asked else set()
     channels = {it.id: it for it in await channels_by_ids(tx, sorted(named))}
@@ -101,31 +101,53 @@ async def _people(tx: AsyncConnection, ids: set[int]) -> dict[int, tuple[str, st
     return {key: (email, state, language) for key, email, state, language in (await tx.execute(statement)).all()}
 
 
-async def _alert_channels(tx: AsyncConnection, delivery_ids: list[int]) -> dict[int, list[int]]:
-    """Find the channels that each alert names, in the order of the match's score, then of the channel."""
-    if not delivery_ids:
-        return {}
+async def _alert_channels(tx: AsyncConnection, claimed: Sequence[Delivery]) -> dict[int, list[int]]:
+    """Find the channels that each alert names, in the order of the match's score, then of the channel.
+
+    Two look-ups by key, joined here: a database that has not counted its rows yet joins them row by row.
+    """
+    named = await _matches(tx, _present(one.article_id for one in claimed))
+    channel_ids = {channel_id for story in named.values() for channel_id, _ in story}
+    active = await _active(tx, {one.subscriber_id for one in claimed}, channel_ids)
+    found: dict[int, list[int]] = {}
+    for one in claimed:
+        since = active.get(one.subscriber_id, {})
+        found[one.id] = [
+            channel_id
+            for channel_id, matched_at in named.get(one.article_id or 0, [])
+            if channel_id in since and since[channel_id] <= matched_at
+        ]
+    return found
+
+
+async def _matches(tx: AsyncConnection, article_ids: list[int]) -> dict[int, list[tuple[int, datetime]]]:
+    """Find the channels that matched each article, the best match first, with the time that the article was matched."""
     statement = (
-        select(deliveries.c.id, matches.c.channel_id)
-        .join(articles, articles.c.id == deliveries.c.article_id)
-        .join(matches, matches.c.article_id == articles.c.id)
-        .join(
-            subscriptions,
-            and_(
-                subscriptions.c.subscriber_id == deliveries.c.subscriber_id,
-                subscriptions.c.channel_id == matches.c.channel_id,
-            ),
-        )
-        .where(
-            deliveries.c.id.in_(delivery_ids),
-            subscriptions.c.state == SubscriptionState.ACTIVE,
-            subscriptions.c.activated_at <= articles.c.matched_at,
-        )
-        .order_by(deliveries.c.id, matches.c.score.desc(), matches.c.channel_id)
+        select(matches.c.article_id, matches.c.channel_id, articles.c.matched_at)
+        .join(articles, articles.c.id == matches.c.article_id)
+        .where(matches.c.article_id.in_(article_ids), articles.c.matched_at.is_not(None))
+        .order_by(matches.c.article_id, matches.c.score.desc(), matches.c.channel_id)
     )
-    found: defaultdict[int, list[int]] = defaultdict(list)
-    for delivery_id, channel_id in (await tx.execute(statement)).all():
-        found[delivery_id].append(channel_id)
+    found: defaultdict[int, list[tuple[int, datetime]]] = defaultdict(list)
+    for article_id, channel_id, matched_at in (await tx.execute(statement)).all() if article_ids else []:
+        found[article_id].append((channel_id, matched_at))
+    return found
+
+
+async def _active(
+    tx: AsyncConnection, subscriber_ids: set[int], channel_ids: set[int]
+) -> dict[int, dict[int, datetime]]:
+    """Find to which of the channels each person subscribes now, and since when."""
+    columns = subscriptions.c
+    statement = select(columns.subscriber_id, columns.channel_id, columns.activated_at).where(
+        columns.subscriber_id.in_(subscriber_ids),
+        columns.channel_id.in_(channel_ids),
+        columns.state == SubscriptionState.ACTIVE,
+        columns.activated_at.is_not(None),
+    )
+    found: defaultdict[int, dict[int, datetime]] = defaultdict(dict)
+    for subscriber_id, channel_id, activated_at in (await tx.execute(statement)).all() if channel_ids else []:
+        found[subscriber_id][channel_id] = activated_at
     return found
 
 

@@ -132,9 +132,11 @@ def _engine(path: Path, *, pool_size: int, inline: bool) -> AsyncEngine:
     url = URL.create("sqlite+aiosqlite", database=str(path))
     if inline:
         connect = partial(InlineConnection.open, path, patience_s=BUSY_TIMEOUT_S)
-        return create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=30, async_creator=connect)
+        return create_async_engine(
+            url, pool_size=pool_size, max_overflow=0, pool_timeout=BUSY_TIMEOUT_S, async_creator=connect
+        )
     return create_async_engine(
-        url, pool_size=pool_size, max_overflow=0, pool_timeout=30, connect_args={"timeout": BUSY_TIMEOUT_S}
+        url, pool_size=pool_size, max_overflow=0, pool_timeout=BUSY_TIMEOUT_S, connect_args={"timeout": BUSY_TIMEOUT_S}
     )
 
 

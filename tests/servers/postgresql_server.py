@@ -36,6 +36,8 @@ SETTINGS = (  # a test database need not survive a power cut
     ("shared_buffers", "64MB"),
     ("autovacuum", "off"),
 )
+DURABLE = (*SETTINGS[3:], ("fsync", "on"), ("synchronous_commit", "on"), ("full_page_writes", "on"))
+Settings = tuple[tuple[str, str], ...]
 
 # Ends the server when our end of its standard input closes: so it ends with the tests, even if they are killed.
 GUARD = (
@@ -52,23 +54,32 @@ class PostgresqlUnavailableError(Exception):
 class PostgresqlServer:
     """A running server with its folder; use it as a context, or call ``stop``."""
 
-    def __init__(self, process: subprocess.Popen[bytes], folder: Path, port: int) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], binaries: Path, folder: Path, port: int, settings: Settings
+    ) -> None:
         self._process = process
+        self._binaries = binaries
         self._folder = folder
+        self._settings = settings
         self._template: str | None = None
         self.port = port
         self.admin = psycopg.connect(self.url("postgres"), autocommit=True)
 
     @classmethod
-    def start(cls) -> Self:
-        """Start a server; raise PostgresqlUnavailableError with the reason when that cannot be."""
+    def start(cls, *, durable: bool = False) -> Self:
+        """Start a server; raise PostgresqlUnavailableError with the reason when that cannot be.
+
+        ``durable``: what it has committed survives ``crash``.
+        """
         folder = Path(tempfile.mkdtemp(prefix="alerts-postgresql-"))
         try:
             account = _account()
             binaries = _binaries(folder, account)
             _hand_over(folder, account)
             _make_cluster(binaries, folder, account)
-            return cls(*_serve(binaries, folder, account))
+            settings = DURABLE if durable else SETTINGS
+            process, port = _serve(binaries, folder, account, settings)
+            return cls(process, binaries, folder, port, settings)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -76,6 +87,19 @@ class PostgresqlServer:
     def url(self, name: str) -> str:
         """Return the URL of a database on this server."""
         return f"postgresql://alerts@127.0.0.1:{self.port}/{name}"
+
+    def crash(self) -> None:
+        """End the server as a kill does: every connection breaks, nothing is written any more."""
+        self.admin.close()
+        pid = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGQUIT)
+        self._process.wait(timeout=READY_WITHIN_S)
+        _end(self._process)
+
+    def revive(self) -> None:
+        """Start the server again after a crash, on its old port."""
+        self._process, _ = _serve(self._binaries, self._folder, _account(), self._settings, port=self.port)
+        self.admin = psycopg.connect(self.url("postgres"), autocommit=True)
 
     @contextlib.contextmanager
     def database(self, template: str = "template1") -> Iterator[str]:
@@ -199,12 +223,13 @@ def _make_cluster(binaries: Path, folder: Path, account: pwd.struct_passwd | Non
 
 
 def _serve(
-    binaries: Path, folder: Path, account: pwd.struct_passwd | None
-) -> tuple[subprocess.Popen[bytes], Path, int]:
+    binaries: Path, folder: Path, account: pwd.struct_passwd | None, settings: Settings, *, port: int = 0
+) -> tuple[subprocess.Popen[bytes], int]:
     """Start the server on a port that is free; try again if another took it in between."""
+    wanted = port
     for _ in range(5):
-        port = _free_port()
-        options = [part for name, value in SETTINGS for part in ("-c", f"{name}={value}")]
+        port = wanted or _free_port()
+        options = [part for name, value in settings for part in ("-c", f"{name}={value}")]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
                 [*GUARD, str(binaries / "postgres"), "-D", str(folder / "data"), "-p", str(port), *options],
@@ -219,7 +244,7 @@ def _serve(
                 start_new_session=True,  # a Ctrl-C at the tests lets them drop their databases first
             )
         if _wait_until_ready(process, port):
-            return process, folder, port
+            return process, port
         _end(process)
     raise PostgresqlUnavailableError(f"it did not start: {(folder / 'log').read_text(errors='replace')[-2000:]}")
 

@@ -58,6 +58,7 @@ class ScriptedSmtp:
         self._script = script or (lambda _phase, _session: None)
         self._extensions = extensions
         self.port = port
+        self.pause_s = 0.0  # before it answers a body
         self.generous = False  # says 354 though no recipient was accepted (RFC 2920, 3.1)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -148,6 +149,7 @@ class ScriptedSmtp:
             body += await reader.readuntil(b"\n")
         if not session.ready:
             return await self._say(b"554 5.5.1 no valid recipients\r\n", writer)
+        await asyncio.sleep(self.pause_s)
         reply = self._script("dot", session) or b"250 2.0.0 queued\r\n"
         data = b"\r\n".join(it[1:] if it.startswith(b".") else it for it in body[:-3].split(b"\r\n"))
         self.taken.append(Taken(session.sender, session.recipient, data, acknowledged=reply.startswith(b"250")))
