@@ -67,9 +67,9 @@ class Pipelined:
         self.close()
 
     def close(self) -> None:
-        """Drop the connection at once."""
+        """Drop the connection at once: a server that reads no more must not keep it open with what it has not read."""
         self.usable = False
-        self._transport.close()
+        self._transport.abort()
 
     async def _next(self, under_way: Envelope | None, ahead: Ahead, tell: Tell) -> Envelope | None:
         """Take the next mail that this connection may carry."""

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import structlog
 
-from alerts.core.deliveries import Reply, Result, Untried, Verdict, verdict
+from alerts.core.deliveries import Reply, Result, Untried, Verdict, readable, verdict
 from alerts.core.errors import RelayError
 from alerts.core.model import Envelope
 from alerts.core.pace import TokenBucket
@@ -197,6 +197,7 @@ class Relay:
         self.pipelining = False
 
     def _rest(self, reason: str, *, permanent: bool) -> None:
+        reason = readable(reason)
         failures = self.health.failures + 1
         pause = _LONGEST_PAUSE if permanent else min(_FIRST_PAUSE * 2 ** min(failures - 1, 20), _LONGEST_PAUSE)
         state = RelayState.CONDEMNED if permanent else RelayState.FAILING

@@ -64,11 +64,13 @@ class Stepwise:
         except (aiosmtplib.SMTPException, OSError):
             pass
         finally:
-            self._client.close()
+            self.close()
 
     def close(self) -> None:
-        """Drop the connection at once."""
+        """Drop the connection at once: a server that reads no more must not keep it open with what it has not read."""
         self.usable = False
+        if isinstance(self._client.transport, asyncio.Transport):
+            self._client.transport.abort()
         self._client.close()
 
     async def _ask(self, command: bytes, stage: Stage) -> Reply:

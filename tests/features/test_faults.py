@@ -26,6 +26,8 @@ from scripted_smtp import DROP, EHLO, STALL, ScriptedSmtp, Session, SinkThread
 from sqlalchemy import func, select
 from website import app_over, config_in
 
+from alerts.core.deliveries import InDoubt, Result
+from alerts.core.model import Envelope
 from alerts.mail.opening import Endpoint
 from alerts.mail.relays import Relay, carry_all
 from alerts.mail.timeouts import Timeouts
@@ -239,6 +241,58 @@ def _is_just(tempers: Tempers, email: str, state: str, reply: str) -> bool:
     if state == "failed" and reply.startswith("550 5.1.1"):
         return tempers.refused(email) and not tempers.acknowledged(email)
     return state == "failed" and tempers.doubts[email] >= 2 and not tempers.acknowledged(email)
+
+
+class Hand:
+    """Gives out one mail, and keeps what came of it."""
+
+    def __init__(self, message: bytes) -> None:
+        self._mails = [
+            Envelope(
+                delivery_id=1,
+                claim="c",
+                sender="alerts@daily.example",
+                recipient="alice@example.org",
+                message=message,
+                smtputf8=False,
+            )
+        ]
+        self.results: list[Result] = []
+
+    async def take(self) -> Envelope | None:
+        return self._mails.pop() if self._mails else None
+
+    async def report(self, _envelope: Envelope, result: Result, _relay: str) -> None:
+        self.results.append(result)
+
+
+@pytest.mark.parametrize("extensions", [b"PIPELINING", b"SIZE"])
+async def test_a_relay_that_reads_no_more_keeps_no_socket_of_ours(extensions: bytes, now: datetime) -> None:
+    enough = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hello\r\n")
+        said = b""
+        while not said.startswith(b"DATA"):
+            said = await reader.readuntil(b"\n")
+            writer.write(b"250-hello\r\n250 " + extensions + b"\r\n" if said.startswith(b"EHLO") else b"")
+            writer.write(b"250 ok\r\n" if said.startswith((b"MAIL", b"RCPT")) else b"")
+        writer.write(b"354 go ahead\r\n")
+        await enough.wait()
+        writer.transport.abort()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    quick = Timeouts(connect_s=5, command_s=5, body_s=0.3, quit_s=0.2)
+    relay = Relay("relay", Endpoint(host="127.0.0.1", port=port, tls="none"), lambda: now, timeouts=quick)
+    hand = Hand(b"Subject: x\r\n\r\n" + b"y" * 70 * 400_000 + b"\r\n")
+    await carry_all([relay], hand.take, hand.report, wanted=1)
+    await asyncio.sleep(0.05)
+    assert [type(one) for one in hand.results] == [InDoubt]
+    assert connected_to(port) == 0
+    enough.set()
+    server.close()
+    await server.wait_closed()
 
 
 # --- the ledger's own faults, under the daemon as an operator runs it ------------------------------------------------
