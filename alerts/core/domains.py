@@ -84,7 +84,7 @@ class Domain:
     name: str
     state: BreakerState = BreakerState.CLOSED
     slow: bool = False
-    _usual_s: float = 0.05  # how long a mail takes, lately
+    _usual_s: float = 0.02  # how long a mail takes, lately
     _window: float = FIRST_WINDOW
     _threshold: float = _CEILING  # below it the window doubles in a round, above it grows by one
     _refusals: int = 0

@@ -131,7 +131,7 @@ async def _deliver_all(app: App, worker: Worker, summary: Summary, stopping: Cal
     while not stopping() and outbox.usable() and await outbox.something_due():
         done = await outbox.send_due()
         summary.sent += done.sent
-        summary.deferred += done.deferred
+        summary.deferred += done.deferred + done.put_off
         summary.failed += done.failed
     async with app.db.reading() as tx:
         waiting = await deliveries.count_due(tx, now=app.clock())

@@ -133,9 +133,18 @@ def _relay_error(endpoint: Endpoint, error: Exception) -> RelayError:
     return RelayError(f"{where} cannot be used now: {error or type(error).__name__}")
 
 
+#: How a handshake breaks when the line does: that says nothing about TLS.
+_BROKEN_LINES = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+
+
 def _is_tls_refusal(error: BaseException | None) -> bool:
+    """Say whether asking again is pointless: a bad certificate, no common TLS, a server that refuses STARTTLS."""
+    if type(error) is aiosmtplib.SMTPResponseException and 500 <= error.code < 600:  # noqa: PLR2004 - of the commands before a login, only STARTTLS raises this very class
+        return True
     while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError) or "STARTTLS extension not supported" in str(error):
+        if isinstance(error, ssl.SSLError) and not isinstance(error, _BROKEN_LINES):
+            return True
+        if "STARTTLS extension not supported" in str(error):
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -60,11 +60,13 @@ class Pipelined:
 
     async def quit(self) -> None:
         """Say goodbye; that it fails is no failure."""
-        if self.usable and not self._replies.ended:
-            self._transport.write(b"QUIT\r\n")
-            with contextlib.suppress(BrokenReplyError, TimeoutError):
-                await self._replies.next(self._timeouts.quit_s)
-        self.close()
+        try:
+            if self.usable and not self._replies.ended:
+                self._transport.write(b"QUIT\r\n")
+                with contextlib.suppress(BrokenReplyError, TimeoutError):
+                    await self._replies.next(self._timeouts.quit_s)
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Drop the connection at once: a server that reads no more must not keep it open with what it has not read."""

@@ -80,11 +80,12 @@ class Relay:
 
     def rests_s(self) -> float:
         """Say for how many seconds it makes no sense to try; 0 for a relay that can be used."""
-        rest_until = self.health.rest_until
-        if rest_until is not None and (left := (rest_until - self.clock()).total_seconds()) > 0:
-            return left
         pause = self.bucket.pause(time.monotonic()) if self.bucket else 0.0
-        return pause if pause > _SHORT_WAIT_S else 0.0
+        return max(self._recovers_s(), pause if pause > _SHORT_WAIT_S else 0.0)
+
+    def _recovers_s(self) -> float:
+        rest_until = self.health.rest_until
+        return max(0.0, (rest_until - self.clock()).total_seconds()) if rest_until is not None else 0.0
 
     @property
     def useful_connections(self) -> int:
@@ -99,7 +100,7 @@ class Relay:
         Returns whether there is nothing left to send.
         """
         while (envelope := await self._in_turn(take, waits=True)) is not None:
-            if not self.available():  # it came to rest while we waited for something to send
+            if self._recovers_s() > 0:  # it failed elsewhere while we waited for something to send
                 await report(envelope, Untried(reason=f"{self.name} rests"), self.name)
                 return False
             await self._drop(await self._carry_on(envelope, report, ahead))
@@ -201,7 +202,7 @@ class Relay:
         failures = self.health.failures + 1
         pause = _LONGEST_PAUSE if permanent else min(_FIRST_PAUSE * 2 ** min(failures - 1, 20), _LONGEST_PAUSE)
         state = RelayState.CONDEMNED if permanent else RelayState.FAILING
-        if self.available():  # one line a rest, not one a connection
+        if self._recovers_s() <= 0:  # one line a rest, not one a connection
             _log.warning(
                 "relay_rests", relay=self.name, state=state.value, reason=reason, pause_s=pause.total_seconds()
             )
