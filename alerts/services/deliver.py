@@ -32,7 +32,7 @@ _SMALLEST, _LARGEST = 16, 1_024  # deliveries a claim
 _AIM_S = 0.25  # a claim should be worth so much sending: small enough that a confirmation hardly waits behind it
 _RETRY_WRITE_S = 0.5
 _LAST_WORDS_S = 3.0  # for the outcomes of a run that is broken off
-_ASK_S = 0.25  # how often we look for newly due mails while others are under way and a connection has none
+_ASK_S = 0.1  # how often we look for newly due mails while others are under way and a connection has none
 _LINGER_S = 1.0  # how long an open connection waits for its next mail
 _DIALOGUE = timedelta(minutes=9)  # no mail begins with less of its lease left
 _CLOCKS_APART = timedelta(seconds=5)  # how far two machines' clocks may differ; looking back further costs little
