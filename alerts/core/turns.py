@@ -64,15 +64,15 @@ class Turns(Generic[T]):
     def __len__(self) -> int:
         return len(self._ready)
 
-    def add(self, letters: Iterable[tuple[T, str]]) -> None:
-        """Take letters in, each with its recipient's domain."""
+    def add(self, letters: Iterable[tuple[T, str]], *, first: bool = False) -> None:
+        """Take letters in, each with its recipient's domain; ``first``: before those that are here already."""
         if len(self._lines) > MOST_LINES:
             self._forget()
-        for letter, name in letters:
-            line = self._lines.get(name)
-            if line is None:
-                line = self._lines[name] = Line(self._domains[name])
-            self._ready.append((letter, line))
+        placed = [(letter, self._line(name)) for letter, name in letters]
+        if first:
+            self._ready.extendleft(reversed(placed))
+        else:
+            self._ready.extend(placed)
 
     def next(self, now: datetime) -> tuple[T, Line[T]] | None:
         """Give the next letter that may go now, and count it as under way."""
@@ -107,6 +107,12 @@ class Turns(Generic[T]):
         if line.waiting:
             self._resume(line)
         return change
+
+    def _line(self, name: str) -> Line[T]:
+        line = self._lines.get(name)
+        if line is None:
+            line = self._lines[name] = Line(self._domains[name])
+        return line
 
     def _forget(self) -> None:
         """Let go of the lines that nothing stands in."""

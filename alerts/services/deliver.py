@@ -18,7 +18,7 @@ import structlog
 from alerts.core.deliveries import Fault, InDoubt, Outcome, Result, Standing, Untried, outcome, put_off
 from alerts.core.domains import BreakerState, Change, Domain, Domains
 from alerts.core.errors import DatabaseUnavailableError, StorageError
-from alerts.core.model import Delivery, DeliveryState, Envelope
+from alerts.core.model import Delivery, DeliveryState, Envelope, Lane
 from alerts.core.turns import Line, Turns
 from alerts.storage import breakers, deliveries, suppressions
 from alerts.storage.deliveries import Written
@@ -30,6 +30,8 @@ _log = structlog.get_logger(__name__)
 LEASE = timedelta(minutes=15)  # longer than the longest honest SMTP dialogue; a dead worker's claims are rescued sooner
 _SMALLEST, _LARGEST = 16, 1_024  # deliveries a claim
 _AIM_S = 0.25  # a claim should be worth so much sending: small enough that a confirmation hardly waits behind it
+_URGENT_S = 0.25  # how often we look whether a confirmation became due, while claimed alerts wait their turn
+_GATHER_S = 0.001  # how long a result waits for others to be committed with it
 _RETRY_WRITE_S = 0.5
 _LAST_WORDS_S = 3.0  # for the outcomes of a run that is broken off
 _ASK_S = 0.1  # how often we look for newly due mails while others are under way and a connection has none
@@ -121,6 +123,7 @@ class _Run:
         self._in_hand = 0  # letters whose turn came and whose outcome is not on disk
         self._over = False
         self._returned = 0  # outcomes after which something may be due at once
+        self._urgent_at = 0.0  # when to look for confirmations again, by the loop's clock
         self._dry_until = 0.0  # when to look for due mails again, by the loop's clock
         self._idle = 0  # connections that wait for a letter
         self._stirred = asyncio.Event()
@@ -165,6 +168,7 @@ class _Run:
         """
         try:
             while self._goes_on():
+                await self._let_urgent_in()
                 now = self._means.clock()
                 turn = self._turns.next(now)
                 if self._turns.late:
@@ -216,6 +220,13 @@ class _Run:
             self._idle -= 1
         return True
 
+    async def _let_urgent_in(self) -> None:
+        """Claim the confirmations that became due meanwhile: who waits for one does not wait for a claim of alerts."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s >= self._urgent_at and len(self._turns):
+            self._urgent_at = now_s + _URGENT_S
+            await self._claim(urgent=True)
+
     async def _refill(self) -> bool:
         """Claim the next letters, unless there were none a moment ago."""
         while asyncio.get_running_loop().time() >= self._dry_until and self._goes_on():
@@ -253,10 +264,16 @@ class _Run:
         """
         while not (self._closing and not self._unwritten):
             await self._written.wait()
+            await self._gather()
             self._written.clear()
             group, self._unwritten = self._unwritten, []
             if group:
                 await self._write(group)
+
+    async def _gather(self) -> None:
+        """Let the results of other connections come in for a moment: a commit costs the same for all of them."""
+        if len(self._unwritten) < len(self._handed_out):
+            await asyncio.sleep(_GATHER_S)
 
     async def close(self, writer: asyncio.Task[None]) -> None:
         """Write what is left and give back what no connection took."""
@@ -293,9 +310,11 @@ class _Run:
             else:
                 return
 
-    async def _claim(self) -> list[Delivery]:
+    async def _claim(self, *, urgent: bool = False) -> list[Delivery]:
+        """Claim what is due, the first lane first; only that lane, and before all that waits, when it is urgent."""
         now = self._means.clock()
-        self._adapt(now)
+        if not urgent:
+            self._adapt(now)
         tellings = self._means.domains.tellings
         held, self._holds_claims = self._holds_claims, True
         async with self._db.transaction() as tx:
@@ -305,7 +324,8 @@ class _Run:
                 claim=self._means.new_claim(),
                 now=now,
                 lease_until=now + LEASE,
-                limit=self._size,
+                limit=_SMALLEST if urgent else self._size,
+                lanes=(Lane.CONFIRMATION,) if urgent else tuple(Lane),
             )
             letters = await load_letters(tx, claimed) if claimed else []
             shut = await breakers.shut_breakers(tx) if claimed else None
@@ -314,7 +334,7 @@ class _Run:
             self._means.domains.agree(shut)
         for one in claimed:
             self._standing[one.id] = _standing(one)
-        self._turns.add((letter, _domain(letter)) for letter in letters)
+        self._turns.add(((letter, _domain(letter)) for letter in letters), first=urgent)
         return claimed
 
     def _adapt(self, now: datetime) -> None:

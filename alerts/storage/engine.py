@@ -37,10 +37,11 @@ class Database:
     ``Database.open`` makes one. On SQLite writers queue, readers do not wait; on PostgreSQL neither does.
     """
 
-    def __init__(self, *, where: str, writing: AsyncEngine, reading: AsyncEngine) -> None:
+    def __init__(self, *, where: str, writing: AsyncEngine, reading: AsyncEngine, inline: bool = False) -> None:
         self.where = where  # its name in messages: a path, or a URL without its password
         self._writing = writing
         self._reading = reading
+        self._inline = inline
         self._leaving: set[asyncio.Task[None]] = set()  # give back connections that nobody waits for any more
 
     @classmethod
@@ -92,8 +93,16 @@ class Database:
         """Take a connection from the pool and give it back.
 
         A task that is cancelled while a connection opens would leave it half open, with a thread and a file; so it
-        opens in a task of its own, and is given back when nobody waits for it any more.
+        opens in a task of its own, and is given back when nobody waits for it any more. Where statements run inline
+        nothing opens in a thread, and taking and giving back never wait half-way: there a task would only cost.
         """
+        if self._inline:
+            tx = await engine.connect()
+            try:
+                yield tx
+            finally:
+                await tx.close()
+            return
         opening = asyncio.create_task(_connected(engine), name="open a database connection")
         try:
             tx = await asyncio.shield(opening)
@@ -176,6 +185,7 @@ def _sqlite_database(path: Path, *, inline: bool = False) -> Database:
         where=str(path),
         writing=sqlite.writing_engine(path, inline=inline),
         reading=sqlite.reading_engine(path, inline=inline),
+        inline=inline,
     )
 
 

@@ -25,6 +25,7 @@ class InlineConnection:
     def __init__(self, connection: sqlite3.Connection, *, patience_s: float) -> None:
         self._conn: sqlite3.Connection | None = connection
         self._patience_s = patience_s
+        self._hurried = False  # whether SQLite waits no more, as we do it
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
         self.daemon = True
 
@@ -96,11 +97,10 @@ class InlineConnection:
             raise
 
     def _begin(self, cursor: sqlite3.Cursor) -> None:
-        cursor.execute("PRAGMA busy_timeout=0")
-        try:
-            cursor.execute("BEGIN IMMEDIATE")
-        finally:
-            cursor.execute(f"PRAGMA busy_timeout={int(self._patience_s * 1000)}")
+        if not self._hurried:  # not before: what prepares a connection may have to wait for another's doing so
+            cursor.execute("PRAGMA busy_timeout=0")
+            self._hurried = True
+        cursor.execute("BEGIN IMMEDIATE")
 
     def _begin_patiently(self, cursor: sqlite3.Cursor) -> None:
         deadline = time.monotonic() + self._patience_s

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.model import Article, Channel, Delivery, DeliveryKind, SubscriberState, SubscriptionState
@@ -79,9 +79,12 @@ def _present(ids: Iterable[int | None]) -> list[int]:
     return sorted({it for it in ids if it is not None})
 
 
+_LEFT = select(subscriptions.c.subscriber_id).where(subscriptions.c.ended_at >= bindparam("since"))
+
+
 async def left_since(tx: AsyncConnection, since: datetime) -> set[int]:
     """Find who ended a subscription since then: their letters must be looked at anew (U3)."""
-    return set((await tx.scalars(select(subscriptions.c.subscriber_id).where(subscriptions.c.ended_at >= since))).all())
+    return set((await tx.scalars(_LEFT, {"since": since})).all())
 
 
 async def addresses_of(tx: AsyncConnection, subscriber_ids: Collection[int]) -> dict[int, str]:

@@ -164,7 +164,9 @@ def _begin_immediate(connection: Connection) -> None:
     """
     driver: Any = connection.connection.driver_connection
     if isinstance(driver, InlineConnection):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        cursor = connection.connection.cursor()
+        cursor.execute("BEGIN IMMEDIATE")
+        cursor.close()
         return
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     cursor = connection.connection.cursor()

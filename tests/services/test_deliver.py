@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from alerts.core.deliveries import Dropped, InDoubt, Reply, Result, Stage, Untried
 from alerts.core.errors import DatabaseUnavailableError
 from alerts.core.model import DeliveryState, Envelope, Lane
+from alerts.services import deliver as deliver_module
 from alerts.services.deliver import Delivered, Means, deliver
 from alerts.services.fan_out import fan_out
 from alerts.services.maintain import expire, rescue
@@ -362,6 +363,29 @@ async def test_a_confirmation_goes_before_alerts_that_were_due_earlier(office: O
     office.relays.connections = 1
     await office.send()
     assert [it.delivery_id for it in office.relays.carried] == [4, 1, 2, 3]
+
+
+async def test_a_confirmation_that_becomes_due_meanwhile_passes_the_alerts_that_are_claimed_already(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.publish(40)
+    monkeypatch.setattr(deliver_module, "_URGENT_S", 0.0)
+    office.relays.connections = 1
+    asked: list[asyncio.Task[None]] = []
+
+    async def ask() -> None:
+        async with office.db.transaction() as tx:
+            values = {"kind": "test", "lane": 0, "subscriber_id": 1, "state": DeliveryState.PENDING}
+            await tx.execute(deliveries.insert().values(**values, due_at=office.world.now, dated_at=office.world.now))
+
+    def after(carried: int) -> None:
+        if carried == 10:
+            asked.append(asyncio.create_task(ask()))
+
+    office.relays.after = after
+    assert (await office.send()).sent == 41
+    await asyncio.gather(*asked)
+    assert [it.delivery_id for it in office.relays.carried].index(41) < 20
 
 
 @pytest.mark.parametrize("lane", [0, 1, 2])
