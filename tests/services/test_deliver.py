@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from alerts.core.deliveries import Dropped, InDoubt, Reply, Result, Stage, Untried
 from alerts.core.errors import DatabaseUnavailableError
 from alerts.core.model import DeliveryState, Envelope, Lane
-from alerts.services import deliver as deliver_module
 from alerts.services.deliver import Delivered, Means, deliver
+from alerts.services.deliver import run as deliver_module
 from alerts.services.fan_out import fan_out
 from alerts.services.maintain import expire, rescue
 from alerts.storage import workers
@@ -500,7 +500,7 @@ async def test_a_run_that_is_broken_off_does_not_wait_for_a_database_that_is_awa
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await office.publish(3)
-    monkeypatch.setattr("alerts.services.deliver._LAST_WORDS_S", 0.1)
+    monkeypatch.setattr("alerts.services.deliver.run._LAST_WORDS_S", 0.1)
     outage = Outage(office.db)
     outage.begin()
     sent = asyncio.Event()

@@ -1,29 +1,24 @@
-"""Deliver: claim what is due, compose it, hand it to the relays, keep what they said. The rows are the only truth.
-
-A row is marked claimed, durably, before a connection sees it; a result is on disk before that connection sees the
-next. So a kill loses nothing and repeats at most one mail a connection, each with its own Message-ID.
-"""
+"""One run of delivering: whose turn it is, what a connection is given, what becomes of it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
 
 import structlog
 
 from alerts.core.deliveries import Fault, InDoubt, Outcome, Result, Standing, Untried, outcome, put_off
-from alerts.core.domains import BreakerState, Change, Domain, Domains
-from alerts.core.errors import DatabaseUnavailableError, StorageError
+from alerts.core.domains import BreakerState, Change, Domain
+from alerts.core.errors import DatabaseUnavailableError
 from alerts.core.model import Delivery, DeliveryState, Envelope, Lane
 from alerts.core.turns import Line, Turns
-from alerts.storage import breakers, deliveries, suppressions
-from alerts.storage.deliveries import Written
+from alerts.services.deliver.means import Delivered, Means
+from alerts.services.deliver.outcomes import RETRY_WRITE_S, Outcomes
+from alerts.storage import breakers, deliveries
 from alerts.storage.engine import Database
-from alerts.storage.letters import Letter, left_since, load_letters
+from alerts.storage.letters import Letter, load_letters
 
 _log = structlog.get_logger(__name__)
 
@@ -31,70 +26,16 @@ LEASE = timedelta(minutes=15)  # longer than the longest honest SMTP dialogue; a
 _SMALLEST, _LARGEST = 16, 1_024  # deliveries a claim
 _AIM_S = 0.25  # a claim should be worth so much sending: small enough that a confirmation hardly waits behind it
 _URGENT_S = 0.25  # how often we look whether a confirmation became due, while claimed alerts wait their turn
-_GATHER_S = 0.001  # how long a result waits for others to be committed with it
-_RETRY_WRITE_S = 0.5
 _LAST_WORDS_S = 3.0  # for the outcomes of a run that is broken off
 _ASK_S = 0.1  # how often we look for newly due mails while others are under way and a connection has none
 _LINGER_S = 1.0  # how long an open connection waits for its next mail
 _DIALOGUE = timedelta(minutes=9)  # no mail begins with less of its lease left
-_CLOCKS_APART = timedelta(seconds=5)  # how far two machines' clocks may differ; looking back further costs little
-
-
-class Carrier(Protocol):
-    """What carries messages away: every relay that can be used, as many connections as make sense."""
-
-    async def __call__(
-        self,
-        take: Callable[[], Awaitable[Envelope | None]],
-        report: Callable[[Envelope, Result, str], Awaitable[None]],
-        *,
-        wanted: int,
-        ahead: Callable[[Envelope | None], Awaitable[Envelope | None]],
-    ) -> None:
-        """Send until ``take`` ends or no relay can be used.
-
-        ``take`` waits as long as there may be more, so it is for a connection with nothing under way. ``ahead`` is
-        for an open one: it is given the mail under way, and answers at once, or None, and waits a moment.
-        """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Means:
-    """What delivering needs beside the ledger."""
-
-    carry: Carrier
-    compose: Callable[[Letter], Envelope]
-    clock: Callable[[], datetime]
-    jitter: Callable[[], float]
-    new_claim: Callable[[], str]
-    holds: Callable[
-        [], bool
-    ]  # whether this worker's lease still runs: a frozen one must not send what others took over
-    stopping: Callable[[], bool]
-    connections: int = 1_000  # how many mails the carrier can have under way at once
-    domains: Domains = field(default_factory=Domains)  # what this process knows of recipient domains; outlives a run
-
-
-@dataclass(slots=True)
-class Delivered:
-    """What one run did; ``deferred`` counts tries that will be made again."""
-
-    sent: int = 0
-    deferred: int = 0
-    failed: int = 0
-    cancelled: int = 0
-    put_off: int = 0  # not tried: their domain takes nothing now
-
-    @property
-    def worked(self) -> bool:
-        """Whether anything came of it at all."""
-        return bool(self.sent or self.deferred or self.failed or self.cancelled)
 
 
 async def deliver(db: Database, means: Means, *, worker_id: str) -> Delivered:
     """Send what is due until nothing is, no relay can be used, or it is time to stop; return what became of it."""
     run = _Run(db, means, worker_id)
-    writer = asyncio.create_task(run.write_outcomes(), name="outcomes")
+    writer = asyncio.create_task(run.write(), name="outcomes")
     try:
         if await run.begin():
             await means.carry(run.take, run.report, wanted=run.waiting, ahead=run.ahead)
@@ -131,19 +72,19 @@ class _Run:
         self._standing: dict[int, Standing] = {}
         self._handed_out: dict[int, str] = {}  # claims of the mails that a connection has and tells nothing of yet
         self._holds_claims = False  # perhaps: a claim whose commit got no answer may stand
-        self._left: set[int] = set()  # subscribers who ended a subscription while this run went on
-        self._looked_at: datetime = means.clock()
+        self._outcomes = Outcomes(db, means, expected=lambda: len(self._handed_out))
         self._refilling = asyncio.Lock()
         self._size = _SMALLEST * 4
         self._refilled_at: datetime | None = None
-        self._unwritten: list[tuple[Written, asyncio.Future[None]]] = []
-        self._written = asyncio.Event()
-        self._closing = False
 
     @property
     def waiting(self) -> int:
         """How many claimed letters wait for a connection."""
         return len(self._turns)
+
+    async def write(self) -> None:
+        """Write outcomes for as long as the run lasts."""
+        await self._outcomes.write()
 
     async def begin(self) -> bool:
         """Claim the first letters; False when nothing is due, or it is time to stop."""
@@ -243,12 +184,14 @@ class _Run:
         """Give letters back as they were, due later; nobody waits for the disk here."""
         for letter, due_at in late:
             decided = put_off(self._standing.pop(letter.delivery.id), due_at=due_at)
-            self._last_put_off = self._queue(letter.delivery.id, letter.delivery.claim or "", decided, relay=None)
+            self._last_put_off = self._outcomes.queue(
+                letter.delivery.id, letter.delivery.claim or "", decided, relay=None
+            )
         self.done.put_off += len(late)
 
     async def _current(self, letter: Letter) -> Letter:
         """Load a letter anew if its reader left a channel since it was claimed (U3)."""
-        if letter.delivery.subscriber_id not in self._left:
+        if letter.delivery.subscriber_id not in self._outcomes.left:
             return letter
         async with self._db.reading() as tx:
             return (await load_letters(tx, [letter.delivery]))[0]
@@ -257,29 +200,10 @@ class _Run:
         """Decide what a result means and return when that is on disk."""
         await self._settle(envelope.delivery_id, envelope.claim, result, relay)
 
-    async def write_outcomes(self) -> None:
-        """Write outcomes in groups, one transaction at a time, for as long as the run lasts.
-
-        While the database cannot be written nothing is acknowledged, so every connection waits, and then goes on.
-        """
-        while not (self._closing and not self._unwritten):
-            await self._written.wait()
-            await self._gather()
-            self._written.clear()
-            group, self._unwritten = self._unwritten, []
-            if group:
-                await self._write(group)
-
-    async def _gather(self) -> None:
-        """Let the results of other connections come in for a moment: a commit costs the same for all of them."""
-        if len(self._unwritten) < len(self._handed_out):
-            await asyncio.sleep(_GATHER_S)
-
     async def close(self, writer: asyncio.Task[None]) -> None:
         """Write what is left and give back what no connection took."""
         self._doubt_the_interrupted()
-        self._closing = True
-        self._written.set()
+        self._outcomes.close()
         await writer
         if self._holds_claims:
             await self._give_back()
@@ -290,7 +214,7 @@ class _Run:
             result = InDoubt(reason="broken off while it was handed over")
             standing = self._standing.pop(delivery_id)
             decided = outcome(result, standing, now=self._means.clock(), jitter=self._means.jitter())
-            self._queue(delivery_id, claim, decided, relay=None)
+            self._outcomes.queue(delivery_id, claim, decided, relay=None)
         self._handed_out.clear()
 
     async def _give_back(self) -> None:
@@ -306,7 +230,7 @@ class _Run:
                 _log.warning("claims_wait_for_database", reason=str(error))
                 if self._means.stopping():
                     return  # who leaves gives everything back, and who dies is buried
-                await asyncio.sleep(_RETRY_WRITE_S)
+                await asyncio.sleep(RETRY_WRITE_S)
             else:
                 return
 
@@ -381,7 +305,7 @@ class _Run:
         self, delivery_id: int, claim: str, decided: Outcome, *, relay: str | None, tried: bool = True
     ) -> None:
         """Queue an outcome for the next group and wait until it is on disk."""
-        await self._queue(delivery_id, claim, decided, relay=relay)
+        await self._outcomes.queue(delivery_id, claim, decided, relay=relay)
         self._count(decided, tried=tried)
         self._in_hand -= 1
         if decided.state is DeliveryState.PENDING:
@@ -394,42 +318,6 @@ class _Run:
         """Wake the connections that wait for a letter."""
         self._stirred.set()
         self._stirred.clear()
-
-    def _queue(self, delivery_id: int, claim: str, decided: Outcome, *, relay: str | None) -> asyncio.Future[None]:
-        """Queue an outcome for the next group; what comes back is done once it is on disk."""
-        written = Written(delivery_id=delivery_id, claim=claim, outcome=decided, relay=relay, at=self._means.clock())
-        on_disk: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._unwritten.append((written, on_disk))
-        self._written.set()
-        return on_disk
-
-    async def _write(self, group: Sequence[tuple[Written, asyncio.Future[None]]]) -> None:
-        rows = [written for written, _ in group]
-        changed = self._means.domains.untold()
-        while True:
-            bad = [written.delivery_id for written in rows if written.outcome.suppress]
-            try:
-                async with self._db.transaction() as tx:
-                    kept = await deliveries.record_outcomes(tx, rows)
-                    if bad:
-                        await suppressions.suppress_recipients(tx, delivery_ids=bad, now=self._means.clock())
-                    if changed:
-                        await breakers.keep_breakers(tx, changed)
-                    self._left |= await left_since(tx, self._looked_at - _CLOCKS_APART)
-                    self._looked_at = self._means.clock()
-                break
-            except StorageError as error:
-                _log.error("outcomes_wait_for_database", waiting=len(rows), reason=str(error))
-            except Exception:  # noqa: BLE001 - a bug of ours; that a mail was sent must be on disk whatever else is not
-                _log.exception("outcomes_not_written", waiting=len(rows), next="without what the servers said")
-                rows = [_bare(one) for one in rows]
-            await asyncio.sleep(_RETRY_WRITE_S)
-        self._means.domains.told(changed)
-        if kept not in {len(rows), -1}:
-            _log.warning("claims_lost", written=kept, of=len(rows))
-        for _, on_disk in group:
-            if not on_disk.done():
-                on_disk.set_result(None)
 
     def _count(self, decided: Outcome, *, tried: bool) -> None:
         match decided.state:
@@ -471,10 +359,6 @@ def _standing(one: Delivery) -> Standing:
         faults=one.faults,
         in_doubt=one.in_doubt,
     )
-
-
-def _bare(one: Written) -> Written:
-    return replace(one, outcome=replace(one.outcome, reply=None, suppress=False))
 
 
 def _cancelled(one: Delivery) -> Outcome:
