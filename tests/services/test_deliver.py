@@ -25,6 +25,7 @@ from alerts.storage.schema import deliveries, subscribers, subscriptions, suppre
 
 Take = Callable[[], Awaitable[Envelope | None]]
 Report = Callable[[Envelope, Result, str], Awaitable[None]]
+Ahead = Callable[[Envelope | None], Awaitable[Envelope | None]]
 TAKEN = Reply(code=250, text="2.0.0 queued", stage=Stage.BODY)
 
 
@@ -517,3 +518,23 @@ async def test_a_run_that_is_broken_off_does_not_wait_for_a_database_that_is_awa
     with pytest.raises(asyncio.CancelledError):
         async with asyncio.timeout(5):
             await running
+
+
+async def test_a_database_that_was_away_makes_no_domain_a_slow_one(office: Office) -> None:
+    await office.publish(2)
+    means = office.means()
+
+    async def carry(take: Take, report: Report, *, wanted: int, ahead: Ahead) -> None:
+        first = await take()
+        following = await ahead(first)
+        assert first is not None
+        assert following is not None
+        writing = asyncio.ensure_future(report(first, TAKEN, "relay"))
+        await asyncio.sleep(0)  # the answer came, and is on its way to the disk
+        office.world.now += timedelta(seconds=60)
+        await writing
+        office.world.now += timedelta(seconds=1)
+        await report(following, TAKEN, "relay")
+
+    assert (await deliver(office.db, replace(means, carry=carry), worker_id="w1")).sent == 2
+    assert not means.domains["example.org"].slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -20,6 +21,7 @@ from alerts.storage.letters import left_since
 _log = structlog.get_logger(__name__)
 
 RETRY_WRITE_S = 0.5
+_TRIES_A_LINE = 20  # a line in the log every ten seconds says as much as twenty
 _GATHER_S = 0.001  # how long a result waits for others to be committed with it
 _CLOCKS_APART = timedelta(seconds=5)  # how far two machines' clocks may differ; looking back further costs little
 
@@ -71,7 +73,7 @@ class Outcomes:
     async def _write_group(self, group: Sequence[tuple[Written, asyncio.Future[None]]]) -> None:
         rows = [written for written, _ in group]
         changed = self._means.domains.untold()
-        while True:
+        for tries in itertools.count():
             bad = [written.delivery_id for written in rows if written.outcome.suppress]
             try:
                 async with self._db.transaction() as tx:
@@ -84,7 +86,8 @@ class Outcomes:
                     self._looked_at = self._means.clock()
                 break
             except StorageError as error:
-                _log.error("outcomes_wait_for_database", waiting=len(rows), reason=str(error))
+                if tries % _TRIES_A_LINE == 0:
+                    _log.error("outcomes_wait_for_database", waiting=len(rows), reason=str(error))
             except Exception:  # noqa: BLE001 - a bug of ours; that a mail was sent must be on disk whatever else is not
                 _log.exception("outcomes_not_written", waiting=len(rows), next="without what the servers said")
                 rows = [_bare(one) for one in rows]

@@ -61,6 +61,7 @@ class _Run:
         self._worker_id = worker_id
         self._turns: Turns[Letter] = Turns(means.domains, connections=means.connections)
         self._under_way: dict[int, tuple[Line[Letter], datetime]] = {}  # whose turn came, and when
+        self._behind: dict[int, int] = {}  # which mail waits on a connection until which one's outcome is on disk
         self._in_hand = 0  # letters whose turn came and whose outcome is not on disk
         self._over = False
         self._returned = 0  # outcomes after which something may be due at once
@@ -99,7 +100,10 @@ class _Run:
         if under_way is None:
             return await self._next(until=asyncio.get_running_loop().time() + _LINGER_S)
         line, _ = self._under_way[under_way.delivery_id]
-        return None if _may_take_long(line.domain) else await self._next(until=0.0, behind=line)
+        following = None if _may_take_long(line.domain) else await self._next(until=0.0, behind=line)
+        if following is not None:
+            self._behind[under_way.delivery_id] = following.delivery_id
+        return following
 
     async def _next(self, *, until: float, behind: Line[Letter] | None = None) -> Envelope | None:
         """Give the next message, or None.
@@ -199,6 +203,13 @@ class _Run:
     async def report(self, envelope: Envelope, result: Result, relay: str) -> None:
         """Decide what a result means and return when that is on disk."""
         await self._settle(envelope.delivery_id, envelope.claim, result, relay)
+        self._clock_in(self._behind.pop(envelope.delivery_id, 0))
+
+    def _clock_in(self, delivery_id: int) -> None:
+        """Count a mail's time from now: that it waited for our database does not make its domain a slow one."""
+        if delivery_id in self._under_way:
+            line, _ = self._under_way[delivery_id]
+            self._under_way[delivery_id] = (line, self._means.clock())
 
     async def close(self, writer: asyncio.Task[None]) -> None:
         """Write what is left and give back what no connection took."""
