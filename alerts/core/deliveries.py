@@ -159,7 +159,9 @@ def readable(text: str) -> str:
 
     A database refuses both, and an outcome that cannot be written is a mail that is sent twice.
     """
-    flat = "".join(one if one.isprintable() else " " for one in text[: 4 * _REPLY_LENGTH])
+    flat = text[: 4 * _REPLY_LENGTH]
+    if not flat.isprintable():
+        flat = "".join(one if one.isprintable() else " " for one in flat)
     return " ".join(flat.split())[:_REPLY_LENGTH]
 
 
@@ -202,7 +204,9 @@ def expires_at(kind: DeliveryKind, dated_at: datetime) -> datetime:
 def outcome(result: Result, standing: Standing, *, now: datetime, jitter: float) -> Outcome:
     """Decide what becomes of a delivery after one try; ``reply`` is fit to be written, whatever the server said."""
     decided = _decided(result, standing, now=now, jitter=jitter)
-    return decided if decided.reply is None else replace(decided, reply=readable(decided.reply))
+    if decided.reply is None or isinstance(result, Reply):
+        return decided  # a reply shows itself readable
+    return replace(decided, reply=readable(decided.reply))
 
 
 def _decided(result: Result, standing: Standing, *, now: datetime, jitter: float) -> Outcome:
@@ -240,11 +244,13 @@ def _after_reply(reply: Reply, standing: Standing, *, now: datetime, jitter: flo
         return _unchanged(standing, str(reply))
     if said in {Verdict.LATER, Verdict.OURS}:
         return _later(standing, str(reply), now=now, jitter=jitter)
-    state = DeliveryState.SENT if said is Verdict.TAKEN else DeliveryState.FAILED
-    return replace(
-        _unchanged(standing, str(reply)),
-        state=state,
+    return Outcome(
+        state=DeliveryState.SENT if said is Verdict.TAKEN else DeliveryState.FAILED,
+        due_at=standing.due_at,
         attempts=standing.attempts + 1,
+        faults=standing.faults,
+        in_doubt=standing.in_doubt,
+        reply=str(reply),
         suppress=said is Verdict.HARD and reply.stage is Stage.RCPT and reply.enhanced == "5.1.1",
     )
 

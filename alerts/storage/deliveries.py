@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.deliveries import Outcome
 from alerts.core.model import Delivery, DeliveryKind, DeliveryState, Lane
+from alerts.storage.prepared import Prepared
 from alerts.storage.schema import deliveries
 
 
@@ -92,7 +93,7 @@ async def claim_due(
     return taken
 
 
-_RECORD = (
+_RECORD = Prepared(
     update(deliveries)
     .where(
         deliveries.c.id == bindparam("b_id"),
@@ -134,7 +135,7 @@ async def record_outcomes(tx: AsyncConnection, written: Sequence[Written]) -> in
     ]
     if not rows:
         return 0
-    return (await tx.execute(_RECORD, rows, execution_options={"preserve_rowcount": True})).rowcount
+    return await _RECORD.write(tx, rows)
 
 
 _FREE = {"state": DeliveryState.PENDING, "claim": None, "worker_id": None, "lease_until": None}

@@ -67,6 +67,14 @@ class InlineConnection:
         """Roll back what was not committed."""
         self._open().rollback()
 
+    def write(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Execute a statement for every row, within the transaction; return how many rows it changed."""
+        return self._open().executemany(sql, rows).rowcount
+
+    def read(self, sql: str, parameters: tuple[Any, ...]) -> list[Any]:
+        """Execute a question and return its rows."""
+        return self._open().execute(sql, parameters).fetchall()
+
     async def create_function(self, *args: Any, **kw: Any) -> None:
         """Add a function to SQL."""
         self._open().create_function(*args, **kw)

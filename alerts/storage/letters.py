@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from alerts.core.model import Article, Channel, Delivery, DeliveryKind, SubscriberState, SubscriptionState
 from alerts.storage.articles import select_articles, to_article
 from alerts.storage.channels import channels_by_ids
+from alerts.storage.prepared import Prepared
 from alerts.storage.schema import articles, confirmations, matches, subscribers, subscriptions
 
 
@@ -79,12 +80,12 @@ def _present(ids: Iterable[int | None]) -> list[int]:
     return sorted({it for it in ids if it is not None})
 
 
-_LEFT = select(subscriptions.c.subscriber_id).where(subscriptions.c.ended_at >= bindparam("since"))
+_LEFT = Prepared(select(subscriptions.c.subscriber_id).where(subscriptions.c.ended_at >= bindparam("since")))
 
 
 async def left_since(tx: AsyncConnection, since: datetime) -> set[int]:
     """Find who ended a subscription since then: their letters must be looked at anew (U3)."""
-    return set((await tx.scalars(_LEFT, {"since": since})).all())
+    return set(await _LEFT.column(tx, {"since": since}))
 
 
 async def addresses_of(tx: AsyncConnection, subscriber_ids: Collection[int]) -> dict[int, str]:

@@ -20,6 +20,7 @@ from alerts.core.deliveries import (
     Verdict,
     expires_at,
     outcome,
+    put_off,
     retry_at,
     verdict,
 )
@@ -180,3 +181,9 @@ def test_every_result_leads_along_a_transition_of_the_claimed_state(
     assert done.state in TRANSITIONS[DeliveryState.CLAIMED]
     assert done.finished == (done.state is not DeliveryState.PENDING)
     assert done.attempts in {attempts, attempts + 1}
+
+
+def test_what_is_put_off_waits_at_no_cost() -> None:
+    later = NOON + timedelta(minutes=5)
+    decided = put_off(standing(attempts=2, faults=1), due_at=later)
+    assert (decided.state, decided.due_at, decided.attempts, decided.faults) == (DeliveryState.PENDING, later, 2, 1)
