@@ -62,6 +62,7 @@ class Seen:
     """What was measured while the mails went out."""
 
     rss_kb: dict[str, int] = field(default_factory=dict)
+    processor_s: dict[str, float] = field(default_factory=dict)  # the start included
     pages_s: list[float] = field(default_factory=list)
 
 
@@ -147,7 +148,7 @@ def watch(site: Site, main_pid: int, total: int) -> dict[str, object]:
     while (count := read_count(folder / "count"))["messages"] < total + asked:
         now = time.monotonic()
         assert now - published < 60 + total / 500, f"{count} of {total}"
-        look(main_pid, seen.rss_kb)
+        look(main_pid, seen.rss_kb, seen.processor_s)
         began = time.monotonic()
         get(web, "/")
         seen.pages_s.append(time.monotonic() - began)
@@ -164,6 +165,7 @@ def watch(site: Site, main_pid: int, total: int) -> dict[str, object]:
         "mails/s, first to last": round(total / (last - first)),
         "most connections open": count["most_open"],
         "largest RSS, MiB": {name: round(size / 1024) for name, size in seen.rss_kb.items()},
+        "processor s": seen.processor_s,
         "GET / ms, median and worst": [round(statistics.median(pages) * 1000), round(pages[-1] * 1000)],
         "confirmation asked to taken, s": confirmed_at(folder),
     }
@@ -180,14 +182,15 @@ def confirmed_at(folder: Path) -> float | None:
     return round(row[0], 3) if row else None
 
 
-def look(main_pid: int, rss_kb: dict[str, int]) -> None:
-    """Keep the largest resident size of the main process and its children."""
+def look(main_pid: int, rss_kb: dict[str, int], processor_s: dict[str, float]) -> None:
+    """Keep the largest resident size of the main process and its children, and how long they have computed."""
     children = Path(f"/proc/{main_pid}/task/{main_pid}/children").read_text().split()
     for name, pid in [("main", str(main_pid)), *((f"child {it}", it) for it in children)]:
         try:
             status = Path(f"/proc/{pid}/status").read_text()
         except OSError:
             continue
+        processor_s[name] = sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])) / 100
         size = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")), 0)
         rss_kb[name] = max(rss_kb.get(name, 0), size)
 

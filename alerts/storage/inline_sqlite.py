@@ -1,7 +1,8 @@
 """SQLite driven from the event loop's own thread, for processes that do little else than send. Knows no statement.
 
-A statement of ours takes microseconds, handing it to a thread and back takes a hundred: so only what waits goes to
-one, the commit for the disk and the begin for another process. It looks to SQLAlchemy like an aiosqlite connection.
+A statement of ours takes microseconds, handing it to a thread and back takes a hundred, with the ledger held for all
+other processes meanwhile. So from the moment that a transaction may write until it is on disk nothing else runs here;
+only for its turn to write it waits as a task does. It looks to SQLAlchemy like an aiosqlite connection.
 """
 
 from __future__ import annotations
@@ -9,14 +10,11 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
-T = TypeVar("T")
-
-_LOOK_S = 0.0002  # between two looks at a ledger that another process writes; SQLite itself would sleep 100 ms
+_LOOK_S = 0.0005  # between two looks at a ledger that another process writes; SQLite itself would sleep 100 ms
 
 
 class InlineConnection:
@@ -26,13 +24,11 @@ class InlineConnection:
         self._conn: sqlite3.Connection | None = connection
         self._patience_s = patience_s
         self._hurried = False  # whether SQLite waits no more, as we do it
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
-        self.daemon = True
 
     @classmethod
     async def open(cls, path: Path, *, patience_s: float) -> Self:
         """Open a file that is there."""
-        connection = sqlite3.connect(path, timeout=patience_s, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(path, timeout=patience_s, isolation_level=None)
         return cls(connection, patience_s=patience_s)
 
     @property
@@ -50,18 +46,23 @@ class InlineConnection:
 
     async def begin_immediate(self, cursor: sqlite3.Cursor) -> None:
         """Begin to write: at once where nobody else does, else as soon as that one has done."""
-        try:
-            self._begin(cursor)
-        except sqlite3.OperationalError as error:
-            if not _is_busy(error):
-                raise
-            await self._aside(lambda: self._begin_patiently(cursor))
+        if not self._hurried:  # not before: what prepares a connection may have to wait for another's doing so
+            cursor.execute("PRAGMA busy_timeout=0")
+            self._hurried = True
+        deadline = time.monotonic() + self._patience_s
+        while True:
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error) or time.monotonic() >= deadline:
+                    raise
+            else:
+                return
+            await asyncio.sleep(_LOOK_S)
 
     async def commit(self) -> None:
-        """Commit; returns when it is on disk."""
-        connection = self._open()
-        if connection.in_transaction:
-            await self._aside(connection.commit)
+        """Commit; returns when it is on disk. Nobody here has anything to do before it is."""
+        self._open().commit()
 
     async def rollback(self) -> None:
         """Roll back what was not committed."""
@@ -84,9 +85,8 @@ class InlineConnection:
         self.stop()
 
     def stop(self) -> None:
-        """Close at once, whatever runs."""
+        """Close at once."""
         if self._conn is not None:
-            self._thread.shutdown(wait=True)
             self._conn.close()
             self._conn = None
 
@@ -94,31 +94,6 @@ class InlineConnection:
         if self._conn is None:
             raise ValueError("no active connection")  # what SQLAlchemy takes for a lost one
         return self._conn
-
-    async def _aside(self, work: Callable[[], T]) -> T:
-        """Do what waits in the thread; a caller that is cancelled meanwhile leaves when it is done, not before."""
-        doing = asyncio.get_running_loop().run_in_executor(self._thread, work)
-        try:
-            return await asyncio.shield(doing)
-        except asyncio.CancelledError:
-            await asyncio.wait({doing})
-            raise
-
-    def _begin(self, cursor: sqlite3.Cursor) -> None:
-        if not self._hurried:  # not before: what prepares a connection may have to wait for another's doing so
-            cursor.execute("PRAGMA busy_timeout=0")
-            self._hurried = True
-        cursor.execute("BEGIN IMMEDIATE")
-
-    def _begin_patiently(self, cursor: sqlite3.Cursor) -> None:
-        deadline = time.monotonic() + self._patience_s
-        while True:
-            try:
-                return self._begin(cursor)
-            except sqlite3.OperationalError as error:
-                if not _is_busy(error) or time.monotonic() >= deadline:
-                    raise
-            time.sleep(_LOOK_S)
 
 
 class InlineCursor:
