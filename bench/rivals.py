@@ -148,7 +148,6 @@ def _ready(mails: int, message: bytes) -> list[Envelope]:
     return [
         Envelope(
             delivery_id=number,
-            claim="c",
             sender=_SENDER,
             recipient=f"reader{number}@d{number % 997}.example",
             message=bytes(bytearray(message)),

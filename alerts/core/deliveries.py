@@ -13,11 +13,12 @@ failed, expired ──▶ pending             `alerts deliveries retry`
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
-from alerts.core.model import DeliveryKind, DeliveryState, Lane
+from alerts.core.model import Delivery, DeliveryKind, DeliveryState, Lane
 
 TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
     DeliveryState.PENDING: frozenset({DeliveryState.CLAIMED, DeliveryState.EXPIRED, DeliveryState.CANCELLED}),
@@ -124,21 +125,11 @@ class Fault:
 Result = Reply | Dropped | InDoubt | Untried | Fault
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """What a delivery has behind it when a result comes in."""
+class Outcome(NamedTuple):
+    """What to write to the row; a tuple, as each mail costs one.
 
-    kind: DeliveryKind
-    dated_at: datetime
-    due_at: datetime
-    attempts: int
-    faults: int
-    in_doubt: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What to write to the row. ``finished`` when no step will touch it again by itself."""
+    ``finished`` when no step will touch it again by itself.
+    """
 
     state: DeliveryState
     due_at: datetime
@@ -151,7 +142,7 @@ class Outcome:
     @property
     def finished(self) -> bool:
         """Whether the delivery is over."""
-        return self.state not in {DeliveryState.PENDING, DeliveryState.CLAIMED}
+        return self.state is not DeliveryState.PENDING and self.state is not DeliveryState.CLAIMED
 
 
 def readable(text: str) -> str:
@@ -201,86 +192,90 @@ def expires_at(kind: DeliveryKind, dated_at: datetime) -> datetime:
     return dated_at + LIFETIMES[kind]
 
 
-def outcome(result: Result, standing: Standing, *, now: datetime, jitter: float) -> Outcome:
+def outcome(result: Result, delivery: Delivery, *, now: datetime, jitter: float) -> Outcome:
     """Decide what becomes of a delivery after one try; ``reply`` is fit to be written, whatever the server said."""
-    decided = _decided(result, standing, now=now, jitter=jitter)
-    if decided.reply is None or isinstance(result, Reply):
-        return decided  # a reply shows itself readable
-    return replace(decided, reply=readable(decided.reply))
+    if isinstance(result, Reply):
+        return _after_reply(result, delivery, now=now, jitter=jitter)  # it shows itself readable
+    decided = _decided(result, delivery, now=now, jitter=jitter)
+    return decided if decided.reply is None else decided._replace(reply=readable(decided.reply))
 
 
-def _decided(result: Result, standing: Standing, *, now: datetime, jitter: float) -> Outcome:
+def _decided(
+    result: Dropped | InDoubt | Untried | Fault, delivery: Delivery, *, now: datetime, jitter: float
+) -> Outcome:
     match result:
-        case Reply():
-            return _after_reply(result, standing, now=now, jitter=jitter)
         case Untried():
-            return _unchanged(standing)
+            return _unchanged(delivery)
         case Dropped():
-            return _later(standing, result.reason, now=now, jitter=jitter)
+            return _later(delivery, result.reason, now=now, jitter=jitter)
         case InDoubt():
-            return _after_doubt(result, standing, now=now, jitter=jitter)
-    return _after_fault(result, standing, now=now, jitter=jitter)
+            return _after_doubt(result, delivery, now=now, jitter=jitter)
+    return _after_fault(result, delivery, now=now, jitter=jitter)
 
 
-def put_off(standing: Standing, *, due_at: datetime) -> Outcome:
+def put_off(delivery: Delivery, *, due_at: datetime) -> Outcome:
     """Let a delivery that was not tried wait until then, at no attempt's cost."""
-    return replace(_unchanged(standing), due_at=due_at)
+    return _unchanged(delivery)._replace(due_at=due_at)
 
 
-def _unchanged(standing: Standing, reply: str | None = None) -> Outcome:
+def cancelled(delivery: Delivery) -> Outcome:
+    """End a delivery that nobody wants any more."""
+    return _unchanged(delivery, "no longer wanted")._replace(state=DeliveryState.CANCELLED)
+
+
+def _unchanged(delivery: Delivery, reply: str | None = None) -> Outcome:
     return Outcome(
         state=DeliveryState.PENDING,
-        due_at=standing.due_at,
-        attempts=standing.attempts,
-        faults=standing.faults,
-        in_doubt=standing.in_doubt,
+        due_at=delivery.due_at,
+        attempts=delivery.attempts,
+        faults=delivery.faults,
+        in_doubt=delivery.in_doubt,
         reply=reply,
     )
 
 
-def _after_reply(reply: Reply, standing: Standing, *, now: datetime, jitter: float) -> Outcome:
-    said = verdict(reply)
+def _after_reply(reply: Reply, delivery: Delivery, *, now: datetime, jitter: float) -> Outcome:
+    said, words = verdict(reply), str(reply)
     if said is Verdict.RELAY:
-        return _unchanged(standing, str(reply))
-    if said in {Verdict.LATER, Verdict.OURS}:
-        return _later(standing, str(reply), now=now, jitter=jitter)
+        return _unchanged(delivery, words)
+    if said is Verdict.LATER or said is Verdict.OURS:
+        return _later(delivery, words, now=now, jitter=jitter)
     return Outcome(
-        state=DeliveryState.SENT if said is Verdict.TAKEN else DeliveryState.FAILED,
-        due_at=standing.due_at,
-        attempts=standing.attempts + 1,
-        faults=standing.faults,
-        in_doubt=standing.in_doubt,
-        reply=str(reply),
-        suppress=said is Verdict.HARD and reply.stage is Stage.RCPT and reply.enhanced == "5.1.1",
+        DeliveryState.SENT if said is Verdict.TAKEN else DeliveryState.FAILED,
+        delivery.due_at,
+        delivery.attempts + 1,
+        delivery.faults,
+        delivery.in_doubt,
+        words,
+        said is Verdict.HARD and reply.stage is Stage.RCPT and reply.enhanced == "5.1.1",
     )
 
 
-def _later(standing: Standing, reason: str, *, now: datetime, jitter: float) -> Outcome:
+def _later(delivery: Delivery, reason: str, *, now: datetime, jitter: float) -> Outcome:
     """Try again by the schedule, or give up when that is past the delivery's life."""
-    attempts = standing.attempts + 1
+    attempts = delivery.attempts + 1
     due_at = retry_at(attempts, now=now, jitter=jitter)
-    late = due_at >= expires_at(standing.kind, standing.dated_at)
-    return replace(
-        _unchanged(standing, reason),
+    late = due_at >= expires_at(delivery.kind, delivery.dated_at)
+    return _unchanged(delivery, reason)._replace(
         state=DeliveryState.EXPIRED if late else DeliveryState.PENDING,
         due_at=due_at,
         attempts=attempts,
     )
 
 
-def _after_doubt(result: InDoubt, standing: Standing, *, now: datetime, jitter: float) -> Outcome:
+def _after_doubt(result: InDoubt, delivery: Delivery, *, now: datetime, jitter: float) -> Outcome:
     """Retry a mail in doubt once (it keeps its Message-ID); a second doubt ends it: two copies are enough."""
-    if standing.in_doubt:
+    if delivery.in_doubt:
         reason = f"in doubt twice, may have arrived: {result.reason}"
-        return replace(_unchanged(standing, reason), state=DeliveryState.FAILED, attempts=standing.attempts + 1)
-    return replace(_later(standing, f"in doubt: {result.reason}", now=now, jitter=jitter), in_doubt=True)
+        return _unchanged(delivery, reason)._replace(state=DeliveryState.FAILED, attempts=delivery.attempts + 1)
+    return _later(delivery, f"in doubt: {result.reason}", now=now, jitter=jitter)._replace(in_doubt=True)
 
 
-def _after_fault(result: Fault, standing: Standing, *, now: datetime, jitter: float) -> Outcome:
+def _after_fault(result: Fault, delivery: Delivery, *, now: datetime, jitter: float) -> Outcome:
     """Set a poison delivery aside after three faults, so that the rest goes on."""
-    faults = standing.faults + 1
+    faults = delivery.faults + 1
     if faults >= MAX_FAULTS:
         reason = f"set aside after {faults} faults: {result.reason}"
-        return replace(_unchanged(standing, reason), state=DeliveryState.FAILED, faults=faults)
+        return _unchanged(delivery, reason)._replace(state=DeliveryState.FAILED, faults=faults)
     later = retry_at(1, now=now, jitter=jitter)
-    return replace(_unchanged(standing, f"fault: {result.reason}"), due_at=later, faults=faults)
+    return _unchanged(delivery, f"fault: {result.reason}")._replace(due_at=later, faults=faults)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from alerts.core.deliveries import Reply, Stage
 from alerts.core.model import Envelope
 
+#: The stages that a command leads to, in their order.
+COMMANDS = (Stage.MAIL, Stage.RCPT, Stage.DATA)
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 
 
@@ -41,16 +43,12 @@ class Offer:
             return Reply(code=554, text=f"the relay takes at most {self.size_limit} octets", stage=Stage.BODY)
         return None
 
-    def commands(self, envelope: Envelope) -> list[tuple[Stage, bytes]]:
-        """Give the commands up to the body, one a stage, without line ends."""
+    def commands(self, envelope: Envelope) -> bytes:
+        """Give the commands up to the body, a line for each stage of ``COMMANDS``."""
         options = f" SIZE={len(envelope.message)}" if self.size else ""
         if envelope.smtputf8:
             options += " SMTPUTF8" + (" BODY=8BITMIME" if self.eight_bit else "")
-        return [
-            (Stage.MAIL, f"MAIL FROM:<{envelope.sender}>{options}".encode()),
-            (Stage.RCPT, f"RCPT TO:<{envelope.recipient}>".encode()),
-            (Stage.DATA, b"DATA"),
-        ]
+        return f"MAIL FROM:<{envelope.sender}>{options}\r\nRCPT TO:<{envelope.recipient}>\r\nDATA\r\n".encode()
 
 
 def stuffed(message: bytes) -> bytes:

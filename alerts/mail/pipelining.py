@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from alerts.core.deliveries import Dropped, InDoubt, Reply, Result, Stage, Untried
 from alerts.core.model import Envelope
-from alerts.mail.offer import Offer, stuffed
+from alerts.mail.offer import COMMANDS, Offer, stuffed
 from alerts.mail.replies import BrokenReplyError, Replies
 from alerts.mail.timeouts import Timeouts
 
@@ -50,7 +50,9 @@ class Pipelined:
         mail: Envelope | None = await self._sendable(first, None, ahead, tell)
         self._ask(mail)
         while mail is not None:
-            refused = await self._go_ahead(mail)
+            refused = None
+            if self._reset or not self._replies.granted():
+                refused = await self._go_ahead()
             if refused is None:
                 mail = await self._body(mail, ahead, tell)
                 continue
@@ -89,11 +91,11 @@ class Pipelined:
 
     def _ask(self, mail: Envelope | None, *, before: bytes = b"") -> None:
         """Write what ends the last mail and what begins this one, in one go."""
-        lines = [command for _, command in self._offer.commands(mail)] if mail is not None else []
-        if lines and self._reset:
-            lines.insert(0, b"RSET")
-        if before or lines:
-            self._transport.write(before + b"".join(line + b"\r\n" for line in lines))
+        asked = self._offer.commands(mail) if mail is not None else b""
+        if asked and self._reset:
+            asked = b"RSET\r\n" + asked
+        if before or asked:
+            self._transport.write(before + asked)
 
     async def _body(self, mail: Envelope, ahead: Ahead, tell: Tell) -> Envelope | None:
         """Write a body and the next mail's commands; tell what became of the body; give the next mail."""
@@ -124,7 +126,7 @@ class Pipelined:
             self.close()
         return reply
 
-    async def _go_ahead(self, mail: Envelope) -> Result | None:
+    async def _go_ahead(self) -> Result | None:
         """Read the replies to a mail's commands; None when the server waits for its body."""
         refused: Reply | None = None
         stage = Stage.MAIL
@@ -132,7 +134,7 @@ class Pipelined:
             if self._reset:
                 await self._replies.next(self._timeouts.command_s)
                 self._reset = False
-            for stage, _ in self._offer.commands(mail):
+            for stage in COMMANDS:
                 code, text = await self._replies.next(self._timeouts.command_s)
                 reply = Reply(code=code, text=text, stage=stage)
                 if code == _CLOSING:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import deque
 
-_LINE = re.compile(rb"\A([2-5][0-9]{2})([ -]?)(.*)\Z", re.DOTALL)
 MAX_LINE = 8_192  # RFC 5321 says 512; servers say more
 MAX_REPLY = 32_768  # all lines of one reply
 _MAX_QUEUED = 64  # replies that nobody asked for yet
+_CODES = {str(code).encode(): code for code in range(200, 600)}
+_GO_AHEAD = 354
 
 
 class BrokenReplyError(ConnectionError):
@@ -20,12 +20,14 @@ class Replies(asyncio.Protocol):
     """The reading half of a pipelined SMTP connection: ``await next(timeout)`` gives (code, text)."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._lines: list[bytes] = []
-        self._code = b""
+        self._rest = b""  # the beginning of a line
+        self._lines: list[bytes] = []  # of a reply whose last line is still to come
+        self._code = 0
         self._size = 0
-        self._ready: deque[tuple[int, str]] = deque()
+        self._ready: deque[tuple[int, bytes]] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._deadline = 0.0  # of the waiter, by the loop's clock
+        self._alarm: asyncio.TimerHandle | None = None
         self._ended: BrokenReplyError | None = None
 
     @property
@@ -41,36 +43,39 @@ class Replies(asyncio.Protocol):
     async def next(self, timeout_s: float) -> tuple[int, str]:
         """Give the next reply; raise TimeoutError, or BrokenReplyError when none can come any more."""
         if not self._ready:
-            if self._ended is not None:
-                raise self._ended
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await self._waiter
-            finally:
-                self._waiter = None
-        if not self._ready:
-            raise self._ended or BrokenReplyError("connection lost")
-        return self._ready.popleft()
+            await self._arrival(timeout_s)
+        code, text = self._ready.popleft()
+        return code, text.decode("utf-8", "replace")
+
+    def granted(self) -> bool:
+        """Take the replies to MAIL, RCPT and DATA if they are here already and let a body begin; else leave all."""
+        ready = self._ready
+        if len(ready) < 3 or ready[2][0] != _GO_AHEAD or ready[0][0] >= 300 or ready[1][0] >= 300:  # noqa: PLR2004 - one a command; RFC 5321's classes
+            return False
+        for _ in range(3):
+            ready.popleft()
+        return True
 
     def data_received(self, data: bytes) -> None:
         """Cut what came into lines, and lines into replies."""
         if self._ended is not None:
             return
-        self._buffer += data
-        while (end := self._buffer.find(b"\n")) >= 0 and self._ended is None:
-            line = bytes(self._buffer[:end]).rstrip(b"\r")
-            del self._buffer[: end + 1]
-            self._take_line(line)
-        if len(self._buffer) > MAX_LINE:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._take_line(line.rstrip(b"\r"))
+            if self.ended:
+                break
+        if len(self._rest) > MAX_LINE:
             self._end("a reply line without end")
-        if self._ready or self._ended is not None:
+        if self._ready or self.ended:
             self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Remember that nothing more comes."""
         self._end(f"connection lost: {exc}" if exc else "connection lost")
         self._wake()
+        if self._alarm is not None:
+            self._alarm.cancel()
 
     def eof_received(self) -> bool:
         """Close our side too."""
@@ -79,19 +84,51 @@ class Replies(asyncio.Protocol):
         return False
 
     def _take_line(self, line: bytes) -> None:
-        found = _LINE.match(line)
-        if found is None or (self._code and found[1] != self._code):
+        code, mark = _CODES.get(line[:3]), line[3:4]
+        if code is None or self._code not in {0, code}:
             self._end(f"not a reply: {line[:80].decode('ascii', 'backslashreplace')}")
             return
-        self._code = found[1]
-        self._lines.append(found[3])
+        text = line[4:] if mark in {b" ", b"-"} else line[3:]
         self._size += len(line)
         if self._size > MAX_REPLY or len(self._ready) >= _MAX_QUEUED:
             self._end("a reply without end")
-        elif found[2] != b"-":
-            text = b" ".join(self._lines).decode("utf-8", "replace")
-            self._ready.append((int(self._code), text))
-            self._lines, self._code, self._size = [], b"", 0
+        elif mark == b"-":
+            self._code = code
+            self._lines.append(text)
+        else:
+            self._ready.append((code, b" ".join([*self._lines, text]) if self._lines else text))
+            self._lines, self._code, self._size = [], 0, 0
+
+    async def _arrival(self, timeout_s: float) -> None:
+        """Wait until a reply is here."""
+        if self._ended is not None:
+            raise self._ended
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.time() + timeout_s
+        if self._alarm is None or self._alarm.when() > self._deadline:
+            self._set_alarm(loop)
+        self._waiter = loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+        if not self._ready:
+            raise self._ended or BrokenReplyError("connection lost")
+
+    def _set_alarm(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Look at the deadline when it is due; one that has moved meanwhile costs nothing until then."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = loop.call_at(self._deadline, self._look_at_deadline, loop)
+
+    def _look_at_deadline(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._alarm = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if loop.time() < self._deadline:
+            self._set_alarm(loop)
+        else:
+            self._waiter.set_exception(TimeoutError())
 
     def _end(self, reason: str) -> None:
         if self._ended is None:

@@ -11,7 +11,7 @@ import aiosmtplib
 
 from alerts.core.deliveries import Dropped, InDoubt, Reply, Result, Stage, Untried
 from alerts.core.model import Envelope
-from alerts.mail.offer import Offer, stuffed
+from alerts.mail.offer import COMMANDS, Offer, stuffed
 from alerts.mail.pipelining import Ahead, Tell
 from alerts.mail.timeouts import Timeouts
 
@@ -46,7 +46,7 @@ class Stepwise:
             return refused
         stage = Stage.MAIL
         try:
-            for stage, command in self._offer.commands(envelope):
+            for stage, command in zip(COMMANDS, self._offer.commands(envelope).splitlines(), strict=True):
                 reply = await self._ask(command, stage)
                 if 400 <= reply.code < 600:  # noqa: PLR2004 - RFC 5321's classes
                     return await self._refused(reply)

@@ -45,7 +45,6 @@ class Composer:
         message = self._message(letter, letter.recipient)
         return Envelope(
             delivery_id=letter.delivery.id,
-            claim=letter.delivery.claim or "",
             sender=self._site.sender,
             recipient=messages.wire_address(letter.recipient),
             message=message,

@@ -6,62 +6,76 @@ Every write to a claimed row carries the claim's token, so a worker that slept t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Integer, Select, bindparam, func, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.deliveries import Outcome
 from alerts.core.model import Delivery, DeliveryKind, DeliveryState, Lane
-from alerts.storage.prepared import Prepared
-from alerts.storage.schema import deliveries
+from alerts.storage.prepared import Prepared, Transaction
+from alerts.storage.schema import Utc, deliveries
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """An outcome on its way to the row that its claim holds."""
+class Written(NamedTuple):
+    """An outcome on its way to the row that its claim holds; a tuple, as each mail costs one."""
 
     delivery_id: int
     claim: str
     outcome: Outcome
     relay: str | None
-    at: datetime
 
 
-def _delivery(row: Row[tuple[object, ...]]) -> Delivery:
-    it = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+def _is(state: DeliveryState) -> ColumnElement[bool]:
+    """Ask for a state by its name in the statement: that is how a partial index is found."""
+    return deliveries.c.state == literal_column(f"'{state}'")
+
+
+_PENDING, _CLAIMED = _is(DeliveryState.PENDING), _is(DeliveryState.CLAIMED)
+_UNSENT = deliveries.c.state.in_([literal_column(f"'{state}'") for state in ("failed", "expired", "cancelled")])
+_COLUMNS = [deliveries.c[name] for name in Delivery._fields]
+_STATES = {state.value: state for state in DeliveryState}
+_KINDS = {kind.value: kind for kind in DeliveryKind}
+_LANES = {lane.value: lane for lane in Lane}
+
+
+def _delivery(row: Sequence[Any]) -> Delivery:
+    key, kind, lane, subscriber, article, confirmation, digest_run, state, *rest = row
     return Delivery(
-        id=it["id"],
-        kind=DeliveryKind(it["kind"]),
-        lane=Lane(it["lane"]),
-        subscriber_id=it["subscriber_id"],
-        article_id=it["article_id"],
-        confirmation_id=it["confirmation_id"],
-        digest_run_id=it["digest_run_id"],
-        state=DeliveryState(it["state"]),
-        due_at=it["due_at"],
-        dated_at=it["dated_at"],
-        attempts=it["attempts"],
-        faults=it["faults"],
-        in_doubt=it["in_doubt"],
-        claim=it["claim"],
-        lease_until=it["lease_until"],
-        reply=it["reply"],
-        relay=it["relay"],
-        finished_at=it["finished_at"],
+        key, _KINDS[kind], _LANES[lane], subscriber, article, confirmation, digest_run, _STATES[state], *rest
     )
 
 
-def due_ids(lane: Lane, *, now: datetime, limit: int) -> Select[tuple[int]]:
+def due_ids(
+    lane: Lane | ColumnElement[int], *, now: datetime | ColumnElement[datetime], limit: int | ColumnElement[int]
+) -> Select[tuple[int]]:
     """Ask which deliveries of a lane are due, the oldest first; on an index, rows that others hold are skipped."""
     return (
         select(deliveries.c.id)
-        .where(deliveries.c.state == DeliveryState.PENDING, deliveries.c.lane == lane, deliveries.c.due_at <= now)
+        .where(_PENDING, deliveries.c.lane == lane, deliveries.c.due_at <= now)
         .order_by(deliveries.c.due_at, deliveries.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)  # SQLite leaves it out: there the transaction is alone
     )
+
+
+# A CTE is run once. PostgreSQL may run a subquery in its place once a row, and then LIMIT limits nothing.
+_DUE = due_ids(bindparam("b_lane", type_=Integer), now=bindparam("b_now", type_=Utc), limit=bindparam("b_limit")).cte(
+    "due"
+)
+_CLAIM = Prepared(
+    update(deliveries)
+    .where(deliveries.c.id.in_(select(_DUE.c.id)), _PENDING)
+    .values(
+        state=literal_column("'claimed'"),
+        claim=bindparam("b_claim"),
+        worker_id=bindparam("b_worker"),
+        lease_until=bindparam("b_lease", type_=Utc),
+    )
+    .returning(*_COLUMNS),
+    *("b_lane", "b_now", "b_limit", "b_claim", "b_worker", "b_lease"),
+)
 
 
 async def claim_due(
@@ -79,27 +93,17 @@ async def claim_due(
     for lane in sorted(lanes):
         if len(taken) >= limit:
             break
-        # A CTE is run once. PostgreSQL may run a subquery in its place once a row, and then LIMIT limits nothing.
-        due = due_ids(lane, now=now, limit=limit - len(taken)).cte("due")
-        statement = (
-            update(deliveries)
-            .where(deliveries.c.id.in_(select(due.c.id)))
-            .where(deliveries.c.state == DeliveryState.PENDING)
-            .values(state=DeliveryState.CLAIMED, claim=claim, worker_id=worker_id, lease_until=lease_until)
-            .returning(deliveries)
-        )
-        rows = [_delivery(row) for row in (await tx.execute(statement)).all()]
+        values = (int(lane), now, limit - len(taken), claim, worker_id, lease_until)
+        rows = [_delivery(row) for row in await _CLAIM.rows(tx, *values)]
         taken += sorted(rows, key=lambda it: (it.due_at, it.id))
     return taken
 
 
+_HELD = (deliveries.c.id == bindparam("b_id"), deliveries.c.claim == bindparam("b_claim"), _CLAIMED)
+_LET_GO: dict[str, None] = {"claim": None, "worker_id": None, "lease_until": None}
 _RECORD = Prepared(
     update(deliveries)
-    .where(
-        deliveries.c.id == bindparam("b_id"),
-        deliveries.c.claim == bindparam("b_claim"),
-        deliveries.c.state == DeliveryState.CLAIMED,
-    )
+    .where(*_HELD)
     .values(
         state=bindparam("b_state"),
         due_at=bindparam("b_due_at"),
@@ -109,43 +113,39 @@ _RECORD = Prepared(
         reply=bindparam("b_reply"),
         relay=bindparam("b_relay"),
         finished_at=bindparam("b_finished_at"),
-        claim=None,
-        worker_id=None,
-        lease_until=None,
-    )
+        **_LET_GO,
+    ),
+    *("b_state", "b_due_at", "b_attempts", "b_faults", "b_in_doubt", "b_reply", "b_relay", "b_finished_at"),
+    *("b_id", "b_claim"),
 )
 
 
-async def record_outcomes(tx: AsyncConnection, written: Sequence[Written]) -> int:
+async def record_outcomes(tx: Transaction, written: Sequence[Written], *, now: datetime) -> int:
     """Write outcomes in one statement; return how many rows were still held by their claims."""
     rows = [
-        {
-            "b_id": one.delivery_id,
-            "b_claim": one.claim,
-            "b_state": one.outcome.state,
-            "b_due_at": one.outcome.due_at,
-            "b_attempts": one.outcome.attempts,
-            "b_faults": one.outcome.faults,
-            "b_in_doubt": one.outcome.in_doubt,
-            "b_reply": one.outcome.reply,
-            "b_relay": one.relay,
-            "b_finished_at": one.at if one.outcome.finished else None,
-        }
+        (
+            (it := one.outcome).state.value,
+            it.due_at,
+            it.attempts,
+            it.faults,
+            it.in_doubt,
+            it.reply,
+            one.relay,
+            now if it.finished else None,
+            one.delivery_id,
+            one.claim,
+        )
         for one in written
     ]
-    if not rows:
-        return 0
-    return await _RECORD.write(tx, rows)
+    return await _RECORD.write(tx, rows) if rows else 0
 
 
-_FREE = {"state": DeliveryState.PENDING, "claim": None, "worker_id": None, "lease_until": None}
+_FREE = {"state": DeliveryState.PENDING, **_LET_GO}
 
 
 async def give_back(tx: AsyncConnection, *, worker_id: str, claims: Sequence[str] | None = None) -> int:
     """Return a worker's untouched claims (all of them, or the named ones) to pending; return how many."""
-    statement = update(deliveries).where(
-        deliveries.c.state == DeliveryState.CLAIMED, deliveries.c.worker_id == worker_id
-    )
+    statement = update(deliveries).where(_CLAIMED, deliveries.c.worker_id == worker_id)
     if claims is not None:
         statement = statement.where(deliveries.c.claim.in_(claims))
     return (await tx.execute(statement.values(_FREE))).rowcount
@@ -155,7 +155,7 @@ async def rescue(tx: AsyncConnection, *, dead: Sequence[str], now: datetime) -> 
     """Take back the claims of dead workers, and claims past their own lease; return how many."""
     statement = (
         update(deliveries)
-        .where(deliveries.c.state == DeliveryState.CLAIMED)
+        .where(_CLAIMED)
         .where(or_(deliveries.c.worker_id.in_(dead), deliveries.c.lease_until < now))
         .values(_FREE)
     )
@@ -164,7 +164,7 @@ async def rescue(tx: AsyncConnection, *, dead: Sequence[str], now: datetime) -> 
 
 async def claim_holders(tx: AsyncConnection) -> set[str]:
     """Name the workers that hold claims."""
-    statement = select(deliveries.c.worker_id).where(deliveries.c.state == DeliveryState.CLAIMED).distinct()
+    statement = select(deliveries.c.worker_id).where(_CLAIMED).distinct()
     return set((await tx.scalars(statement)).all())
 
 
@@ -172,16 +172,12 @@ async def expire(tx: AsyncConnection, *, kind: DeliveryKind, dated_before: datet
     """End pending deliveries of a kind that became due before ``dated_before``; return how many."""
     late = (
         select(deliveries.c.id)
-        .where(
-            deliveries.c.state == DeliveryState.PENDING,
-            deliveries.c.kind == kind,
-            deliveries.c.dated_at < dated_before,
-        )
+        .where(_PENDING, deliveries.c.kind == kind, deliveries.c.dated_at < dated_before)
         .limit(limit)
     )
     statement = (
         update(deliveries)
-        .where(deliveries.c.id.in_(late), deliveries.c.state == DeliveryState.PENDING)
+        .where(deliveries.c.id.in_(late), _PENDING)
         .values(state=DeliveryState.EXPIRED, finished_at=now)
     )
     return (await tx.execute(statement)).rowcount
@@ -193,7 +189,7 @@ async def next_due_at(tx: AsyncConnection) -> datetime | None:
     for lane in Lane:
         statement = (
             select(deliveries.c.due_at)
-            .where(deliveries.c.state == DeliveryState.PENDING, deliveries.c.lane == lane)
+            .where(_PENDING, deliveries.c.lane == lane)
             .order_by(deliveries.c.due_at)
             .limit(1)
         )
@@ -204,20 +200,29 @@ async def next_due_at(tx: AsyncConnection) -> datetime | None:
 
 async def count_due(tx: AsyncConnection, *, now: datetime) -> int:
     """Count the deliveries that could be sent now."""
-    due = (deliveries.c.state == DeliveryState.PENDING, deliveries.c.lane.in_(list(Lane)), deliveries.c.due_at <= now)
+    due = (_PENDING, deliveries.c.lane.in_(list(Lane)), deliveries.c.due_at <= now)
     return await tx.scalar(select(func.count()).select_from(deliveries).where(*due)) or 0
 
 
 async def count_by_state(tx: AsyncConnection) -> dict[DeliveryState, int]:
-    """Count the deliveries in each state; every state has a number."""
-    statement = select(deliveries.c.state, func.count()).group_by(deliveries.c.state)
-    counted = {DeliveryState(state): count for state, count in (await tx.execute(statement)).all()}
-    return {state: counted.get(state, 0) for state in DeliveryState}
+    """Count the deliveries in each state; every state has a number.
+
+    All but the sent ones are few and on indexes of their own; the sent ones are the rest.
+    """
+    counted = dict.fromkeys(DeliveryState, 0)
+    for state, condition in ((DeliveryState.PENDING, _PENDING), (DeliveryState.CLAIMED, _CLAIMED)):
+        counted[state] = await tx.scalar(select(func.count()).select_from(deliveries).where(condition)) or 0
+    unsent = select(deliveries.c.state, func.count()).where(_UNSENT).group_by(deliveries.c.state)
+    for name, count in (await tx.execute(unsent)).all():
+        counted[DeliveryState(name)] = count
+    everything = await tx.scalar(select(func.count()).select_from(deliveries)) or 0
+    counted[DeliveryState.SENT] = everything - sum(counted.values())
+    return counted
 
 
 async def delivery_by_id(tx: AsyncConnection, delivery_id: int) -> Delivery | None:
     """Find one delivery."""
-    row = (await tx.execute(select(deliveries).where(deliveries.c.id == delivery_id))).one_or_none()
+    row = (await tx.execute(select(*_COLUMNS).where(deliveries.c.id == delivery_id))).one_or_none()
     return _delivery(row) if row else None
 
 
@@ -225,12 +230,18 @@ async def list_deliveries(
     tx: AsyncConnection, *, state: DeliveryState | None = None, subscriber_id: int | None = None, limit: int = 50
 ) -> list[Delivery]:
     """List the newest deliveries, of one state or one subscriber if asked."""
-    statement = select(deliveries).order_by(deliveries.c.id.desc()).limit(limit)
+    statement = select(*_COLUMNS).order_by(deliveries.c.id.desc()).limit(limit)
     if state is not None:
-        statement = statement.where(deliveries.c.state == state)
+        statement = statement.where(*_conditions(state))
     if subscriber_id is not None:
         statement = statement.where(deliveries.c.subscriber_id == subscriber_id)
     return [_delivery(row) for row in (await tx.execute(statement)).all()]
+
+
+def _conditions(state: DeliveryState) -> list[ColumnElement[bool]]:
+    """Ask for a state so that its index is found."""
+    unsent = state not in {DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.SENT}
+    return [_UNSENT, deliveries.c.state == state] if unsent else [_is(state)]
 
 
 async def retry(tx: AsyncConnection, *, ids: Sequence[int] | None, now: datetime) -> int:
@@ -239,7 +250,7 @@ async def retry(tx: AsyncConnection, *, ids: Sequence[int] | None, now: datetime
     ``dated_at`` becomes now: the mail gets a fresh life of 48 h and a Date that is true.
     """
     again = [DeliveryState.FAILED] if ids is None else [DeliveryState.FAILED, DeliveryState.EXPIRED]
-    statement = update(deliveries).where(deliveries.c.state.in_(again))
+    statement = update(deliveries).where(_UNSENT, deliveries.c.state.in_(again))
     if ids is not None:
         statement = statement.where(deliveries.c.id.in_(ids))
     fresh = {"state": DeliveryState.PENDING, "due_at": now, "dated_at": now, "attempts": 0, "faults": 0}

@@ -14,11 +14,10 @@ from typing import NamedTuple
 from sqlalchemy import Select, delete, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alerts.core.model import DeliveryKind, DeliveryState, Lane
+from alerts.core.model import DeliveryKind, DeliveryState
 from alerts.storage.engine import insert
 from alerts.storage.schema import articles, deliveries, delivery_counts, fan_outs
 
-FINISHED = (DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.EXPIRED, DeliveryState.CANCELLED)
 NO_ARTICLE = 0
 
 
@@ -40,17 +39,12 @@ class ArticleCounts:
     counts: dict[DeliveryState, int]  # every state has a number
 
 
-def old_ids(state: DeliveryState, lane: Lane, *, finished_before: datetime, limit: int) -> Select[tuple[int]]:
-    """Ask which deliveries of a state and lane were finished before a moment, the oldest first.
-
-    What is finished was due before, so the index that claims are made by finds them; there is none on ``finished_at``,
-    which every mail sent would have to pay for.
-    """
+def old_ids(*, finished_before: datetime, limit: int) -> Select[tuple[int]]:
+    """Ask which deliveries were finished before a moment, the first finished first; on an index."""
     return (
         select(deliveries.c.id)
-        .where(deliveries.c.state == state, deliveries.c.lane == lane, deliveries.c.due_at < finished_before)
         .where(deliveries.c.finished_at < finished_before)
-        .order_by(deliveries.c.due_at, deliveries.c.id)
+        .order_by(deliveries.c.finished_at)
         .limit(limit)
         .with_for_update(skip_locked=True)  # as in ``deliveries.due_ids``
     )
@@ -61,17 +55,14 @@ async def roll_up(tx: AsyncConnection, *, finished_before: datetime, limit: int)
 
     What is counted is what this very statement removed, so no row is counted twice, whoever else does the same.
     """
-    counted: Counter[_Group] = Counter()
-    for state in FINISHED:
-        for lane in Lane:
-            if (room := limit - counted.total()) <= 0:
-                break
-            # In a CTE: PostgreSQL may run a subquery with a LIMIT once a row, and each time it finds others.
-            old = old_ids(state, lane, finished_before=finished_before, limit=room).cte("old")
-            gone = delete(deliveries).where(deliveries.c.id.in_(select(old.c.id)), deliveries.c.state == state)
-            columns = (deliveries.c.kind, deliveries.c.article_id, deliveries.c.finished_at)
-            for kind, article_id, finished_at in (await tx.execute(gone.returning(*columns))).all():
-                counted[_Group(kind, article_id or NO_ARTICLE, state.value, finished_at.date())] += 1
+    # In a CTE: PostgreSQL may run a subquery with a LIMIT once a row, and each time it finds others.
+    old = old_ids(finished_before=finished_before, limit=limit).cte("old")
+    gone = delete(deliveries).where(deliveries.c.id.in_(select(old.c.id)), deliveries.c.finished_at < finished_before)
+    columns = (deliveries.c.kind, deliveries.c.article_id, deliveries.c.state, deliveries.c.finished_at)
+    counted: Counter[_Group] = Counter(
+        _Group(kind, article_id or NO_ARTICLE, state, finished_at.date())
+        for kind, article_id, state, finished_at in (await tx.execute(gone.returning(*columns))).all()
+    )
     await _add(tx, counted)
     return counted.total()
 

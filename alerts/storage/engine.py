@@ -20,6 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from alerts.core.errors import StorageError
 from alerts.storage import migrations, postgresql, sqlite
 from alerts.storage.faults import corrupt, translate
+from alerts.storage.inline_sqlite import DirectConnection
+from alerts.storage.prepared import Transaction
 
 QUICK_CHECK_BYTES = 16 << 20  # below this a whole check at each open costs a few hundredths of a second
 
@@ -37,11 +39,14 @@ class Database:
     ``Database.open`` makes one. On SQLite writers queue, readers do not wait; on PostgreSQL neither does.
     """
 
-    def __init__(self, *, where: str, writing: AsyncEngine, reading: AsyncEngine, inline: bool = False) -> None:
+    def __init__(
+        self, *, where: str, writing: AsyncEngine, reading: AsyncEngine, direct: DirectConnection | None = None
+    ) -> None:
         self.where = where  # its name in messages: a path, or a URL without its password
         self._writing = writing
         self._reading = reading
-        self._inline = inline
+        self._direct = direct  # where statements run inline: a connection for prepared ones
+        self._inline = direct is not None
         self._leaving: set[asyncio.Task[None]] = set()  # give back connections that nobody waits for any more
 
     @classmethod
@@ -72,6 +77,20 @@ class Database:
                 yield tx
 
     @asynccontextmanager
+    async def prepared(self) -> AsyncIterator[Transaction]:
+        """Give a transaction that may write, for prepared statements alone; on SQLite inline it skips SQLAlchemy.
+
+        That way through an empty transaction takes longer than a commit to disk, and senders commit all the time.
+        """
+        if self._direct is None:
+            async with self.transaction() as tx:
+                yield tx
+        else:
+            with _Faults(self.where):
+                async with self._direct.transaction() as direct:
+                    yield direct
+
+    @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Give one unchanging view of the database that cannot write."""
         with _Faults(self.where):
@@ -87,6 +106,8 @@ class Database:
             await asyncio.gather(*self._leaving)
             await self._reading.dispose()
             await self._writing.dispose()
+            if self._direct is not None:
+                self._direct.close()
 
     @asynccontextmanager
     async def _connection(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
@@ -185,7 +206,7 @@ def _sqlite_database(path: Path, *, inline: bool = False) -> Database:
         where=str(path),
         writing=sqlite.writing_engine(path, inline=inline),
         reading=sqlite.reading_engine(path, inline=inline),
-        inline=inline,
+        direct=sqlite.direct_connection(path) if inline else None,
     )
 
 

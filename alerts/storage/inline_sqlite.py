@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -44,15 +45,16 @@ class InlineConnection:
         """Give a cursor; ``async with`` it."""
         return InlineCursor(self, self._open().cursor())
 
-    async def begin_immediate(self, cursor: sqlite3.Cursor) -> None:
+    async def begin_immediate(self) -> None:
         """Begin to write: at once where nobody else does, else as soon as that one has done."""
+        connection = self._open()
         if not self._hurried:  # not before: what prepares a connection may have to wait for another's doing so
-            cursor.execute("PRAGMA busy_timeout=0")
+            connection.execute("PRAGMA busy_timeout=0")
             self._hurried = True
         deadline = time.monotonic() + self._patience_s
         while True:
             try:
-                cursor.execute("BEGIN IMMEDIATE")
+                connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
                 if not _is_busy(error) or time.monotonic() >= deadline:
                     raise
@@ -96,6 +98,34 @@ class InlineConnection:
         return self._conn
 
 
+class DirectConnection:
+    """A connection without an engine around it, opened when it is first used; for one task at a time."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection], *, patience_s: float) -> None:
+        self._connect = connect
+        self._patience_s = patience_s
+        self._opened: InlineConnection | None = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[InlineConnection]:
+        """Give a transaction that may write; commit it at the end, or roll it back if anything was raised."""
+        if self._opened is None:
+            self._opened = InlineConnection(self._connect(), patience_s=self._patience_s)
+        await self._opened.begin_immediate()
+        try:
+            yield self._opened
+            await self._opened.commit()
+        except BaseException:
+            await self._opened.rollback()
+            raise
+
+    def close(self) -> None:
+        """Close it; used again, it opens again."""
+        if self._opened is not None:
+            self._opened.stop()
+            self._opened = None
+
+
 class InlineCursor:
     """A cursor whose statements are done when the call returns."""
 
@@ -109,7 +139,7 @@ class InlineCursor:
     async def execute(self, sql: str, parameters: Iterable[Any] | None = None) -> None:
         """Run a statement."""
         if sql == "BEGIN IMMEDIATE":
-            await self._connection.begin_immediate(self._cursor)
+            await self._connection.begin_immediate()
         elif parameters is None:
             self._cursor.execute(sql)
         else:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,13 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from alerts.core.model import Article, Channel, Delivery, DeliveryKind, SubscriberState, SubscriptionState
 from alerts.storage.articles import select_articles, to_article
 from alerts.storage.channels import channels_by_ids
-from alerts.storage.prepared import Prepared
+from alerts.storage.prepared import Prepared, Transaction
 from alerts.storage.schema import articles, confirmations, matches, subscribers, subscriptions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
-    """A claimed delivery with all that its message is made from.
+class Letter(NamedTuple):
+    """A claimed delivery with all that its message is made from; a tuple, as each mail costs one.
 
     ``channels`` are those the mail may name: for an alert, the matching channels that this person still subscribes
     to and did when the article was matched; empty means that nobody wants the mail any more.
@@ -49,28 +48,34 @@ class Letter:
                 return self.state is not SubscriberState.SUPPRESSED
 
 
+_STATES = {state.value: state for state in SubscriberState}
+_UNKNOWN = (None, None, None)
+
+
 async def load_letters(tx: AsyncConnection, claimed: Sequence[Delivery]) -> list[Letter]:
     """Load what the claimed deliveries need, with a fixed number of queries however many they are."""
-    people = await _people(tx, {one.subscriber_id for one in claimed})
+    people = await _people(tx, [one.subscriber_id for one in claimed])
     stories = await _articles(tx, _present(one.article_id for one in claimed))
     alerted = await _alert_channels(tx, [one for one in claimed if one.article_id is not None])
     asked = await _confirmations(tx, _present(one.confirmation_id for one in claimed))
-    named = set().union(*alerted.values(), *(ids for _, ids in asked.values())) if alerted or asked else set()
-    channels = {it.id: it for it in await channels_by_ids(tx, sorted(named))}
+    confirming = {key: tuple(ids) for key, (_, ids) in asked.items()}
+    named = set().union(*set(alerted.values()), *confirming.values())
+    known = {it.id: it for it in await channels_by_ids(tx, sorted(named))}
+    channels = {ids: tuple(known[it] for it in ids if it in known) for ids in {*alerted.values(), *confirming.values()}}
     letters = []
     for one in claimed:
-        email, state, language = people.get(one.subscriber_id, (None, None, None))
-        salt, confirming = asked.get(one.confirmation_id or 0, (None, []))
-        ids = confirming if one.kind is DeliveryKind.CONFIRMATION else alerted.get(one.id, [])
+        email, state, language = people.get(one.subscriber_id, _UNKNOWN)
+        salt, _ = asked.get(one.confirmation_id or 0, (None, None))
+        ids = alerted[one.id] if one.id in alerted else confirming.get(one.confirmation_id or 0)
         letters.append(
             Letter(
-                delivery=one,
-                recipient=email,
-                state=SubscriberState(state) if state else None,
-                language=language,
-                article=stories.get(one.article_id or 0),
-                channels=tuple(channels[it] for it in ids if it in channels),
-                confirmation_salt=salt,
+                one,
+                email,
+                _STATES[state] if state else None,
+                language,
+                stories.get(one.article_id or 0),
+                channels[ids] if ids else (),
+                salt,
             )
         )
     return letters
@@ -80,12 +85,12 @@ def _present(ids: Iterable[int | None]) -> list[int]:
     return sorted({it for it in ids if it is not None})
 
 
-_LEFT = Prepared(select(subscriptions.c.subscriber_id).where(subscriptions.c.ended_at >= bindparam("since")))
+_LEFT = Prepared(select(subscriptions.c.subscriber_id).where(subscriptions.c.ended_at >= bindparam("since")), "since")
 
 
-async def left_since(tx: AsyncConnection, since: datetime) -> set[int]:
+async def left_since(tx: Transaction, since: datetime) -> set[int]:
     """Find who ended a subscription since then: their letters must be looked at anew (U3)."""
-    return set(await _LEFT.column(tx, {"since": since}))
+    return set(await _LEFT.column(tx, since))
 
 
 async def addresses_of(tx: AsyncConnection, subscriber_ids: Collection[int]) -> dict[int, str]:
@@ -99,13 +104,19 @@ async def _articles(tx: AsyncConnection, ids: list[int]) -> dict[int, Article]:
     return {article.id: article for article in map(to_article, rows)}
 
 
-async def _people(tx: AsyncConnection, ids: set[int]) -> dict[int, tuple[str, str, str | None]]:
-    columns = subscribers.c
-    statement = select(columns.id, columns.email, columns.state, columns.language).where(columns.id.in_(ids))
-    return {key: (email, state, language) for key, email, state, language in (await tx.execute(statement)).all()}
+_PEOPLE = Prepared(
+    select(subscribers.c.id, subscribers.c.email, subscribers.c.state, subscribers.c.language).where(
+        subscribers.c.id.in_(bindparam("ids", expanding=True))
+    ),
+    "ids",
+)
 
 
-async def _alert_channels(tx: AsyncConnection, claimed: Sequence[Delivery]) -> dict[int, list[int]]:
+async def _people(tx: AsyncConnection, ids: Sequence[int]) -> dict[int, tuple[str, str, str | None]]:
+    return {key: (email, state, language) for key, email, state, language in await _PEOPLE.rows(tx, ids)}
+
+
+async def _alert_channels(tx: AsyncConnection, claimed: Sequence[Delivery]) -> dict[int, tuple[int, ...]]:
     """Find the channels that each alert names, in the order of the match's score, then of the channel.
 
     Two look-ups by key, joined here: a database that has not counted its rows yet joins them row by row.
@@ -113,45 +124,54 @@ async def _alert_channels(tx: AsyncConnection, claimed: Sequence[Delivery]) -> d
     named = await _matches(tx, _present(one.article_id for one in claimed))
     channel_ids = {channel_id for story in named.values() for channel_id, _ in story}
     active = await _active(tx, {one.subscriber_id for one in claimed}, channel_ids)
-    found: dict[int, list[int]] = {}
+    found: dict[int, tuple[int, ...]] = {}
     for one in claimed:
-        since = active.get(one.subscriber_id, {})
-        found[one.id] = [
-            channel_id
-            for channel_id, matched_at in named.get(one.article_id or 0, [])
-            if channel_id in since and since[channel_id] <= matched_at
-        ]
+        since = active.get(one.subscriber_id)
+        story = named.get(one.article_id or 0)
+        found[one.id] = tuple([it for it, at in story if it in since and since[it] <= at]) if since and story else ()
     return found
+
+
+_MATCHES = Prepared(
+    select(matches.c.article_id, matches.c.channel_id, articles.c.matched_at)
+    .join(articles, articles.c.id == matches.c.article_id)
+    .where(matches.c.article_id.in_(bindparam("ids", expanding=True)), articles.c.matched_at.is_not(None))
+    .order_by(matches.c.article_id, matches.c.score.desc(), matches.c.channel_id),
+    "ids",
+)
 
 
 async def _matches(tx: AsyncConnection, article_ids: list[int]) -> dict[int, list[tuple[int, datetime]]]:
     """Find the channels that matched each article, the best match first, with the time that the article was matched."""
-    statement = (
-        select(matches.c.article_id, matches.c.channel_id, articles.c.matched_at)
-        .join(articles, articles.c.id == matches.c.article_id)
-        .where(matches.c.article_id.in_(article_ids), articles.c.matched_at.is_not(None))
-        .order_by(matches.c.article_id, matches.c.score.desc(), matches.c.channel_id)
-    )
     found: defaultdict[int, list[tuple[int, datetime]]] = defaultdict(list)
-    for article_id, channel_id, matched_at in (await tx.execute(statement)).all() if article_ids else []:
+    for article_id, channel_id, matched_at in await _MATCHES.rows(tx, article_ids) if article_ids else []:
         found[article_id].append((channel_id, matched_at))
     return found
+
+
+_ACTIVE = Prepared(
+    select(subscriptions.c.subscriber_id, subscriptions.c.channel_id, subscriptions.c.activated_at).where(
+        subscriptions.c.subscriber_id.in_(bindparam("subscribers", expanding=True)),
+        subscriptions.c.channel_id.in_(bindparam("channels", expanding=True)),
+        subscriptions.c.state == SubscriptionState.ACTIVE,
+        subscriptions.c.activated_at.is_not(None),
+    ),
+    *("subscribers", "channels"),
+)
 
 
 async def _active(
     tx: AsyncConnection, subscriber_ids: set[int], channel_ids: set[int]
 ) -> dict[int, dict[int, datetime]]:
     """Find to which of the channels each person subscribes now, and since when."""
-    columns = subscriptions.c
-    statement = select(columns.subscriber_id, columns.channel_id, columns.activated_at).where(
-        columns.subscriber_id.in_(subscriber_ids),
-        columns.channel_id.in_(channel_ids),
-        columns.state == SubscriptionState.ACTIVE,
-        columns.activated_at.is_not(None),
-    )
-    found: defaultdict[int, dict[int, datetime]] = defaultdict(dict)
-    for subscriber_id, channel_id, activated_at in (await tx.execute(statement)).all() if channel_ids else []:
-        found[subscriber_id][channel_id] = activated_at
+    if not channel_ids:
+        return {}
+    found: dict[int, dict[int, datetime]] = {}
+    for subscriber_id, channel_id, activated_at in await _ACTIVE.rows(tx, sorted(subscriber_ids), sorted(channel_ids)):
+        if subscriber_id in found:
+            found[subscriber_id][channel_id] = activated_at
+        else:
+            found[subscriber_id] = {channel_id: activated_at}
     return found
 
 

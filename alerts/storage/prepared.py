@@ -1,12 +1,13 @@
 """A statement that every mail costs, compiled once: straight to SQLite where statements run inline, else as any other.
 
-SQLAlchemy's way through one execution takes longer than SQLite takes for the rows. What goes in still passes through
-the types of the schema, so a row looks the same whoever wrote it.
+SQLAlchemy's way through one execution, and one row, takes longer than SQLite takes for it. What goes in and out still
+passes through the types of the schema, a column at a time, so a row looks the same whoever wrote or reads it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Executable
@@ -18,30 +19,58 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from alerts.storage.inline_sqlite import InlineConnection
 
 _Process = Callable[[Any], Any]
+_LEFT_OPEN = "(__[POSTCOMPILE_{})"  # how SQLAlchemy writes IN (…) before it knows how many there are
+_ANY_NUMBER = "(SELECT value FROM json_each(?))"
+
+#: A transaction for prepared statements: SQLAlchemy's, or SQLite's own where statements run inline.
+Transaction = AsyncConnection | InlineConnection
 
 
 class Prepared:
-    """One statement with named parameters, all of which each execution gives."""
+    """One statement; ``names`` are its parameters, in the order in which they are given at each execution."""
 
-    def __init__(self, statement: Executable) -> None:
+    def __init__(self, statement: Executable, *names: str) -> None:
         self._statement = statement
+        self._names = names
         self._sql = ""
-        self._places: list[tuple[str, object, _Process | None]] = []
+        self._places: list[tuple[int | None, object, _Process | None]] = []  # which parameter, or which fixed value
+        self._translated: list[tuple[int, _Process]] = []  # columns that the driver does not give as they are
 
-    async def write(self, tx: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> int:
+    async def write(self, tx: Transaction, rows: Sequence[tuple[Any, ...]]) -> int:
         """Execute it for every row; return how many rows of the table it changed."""
         driver = await _inline(tx)
         if driver is None:
-            done = await tx.execute(self._statement, list(rows), execution_options={"preserve_rowcount": True})
-            return done.rowcount
-        return driver.write(self._text(), [self._filled(row) for row in rows])
+            assert isinstance(tx, AsyncConnection)  # noqa: S101 - what is not inline is SQLAlchemy's
+            named = [dict(zip(self._names, row, strict=True)) for row in rows]
+            return (await tx.execute(self._statement, named, execution_options={"preserve_rowcount": True})).rowcount
+        return driver.write(self._text(), self._bound(rows))
 
-    async def column(self, tx: AsyncConnection, parameters: Mapping[str, Any]) -> list[Any]:
-        """Execute it and return the first column, which must need no translation."""
+    async def rows(self, tx: Transaction, *values: Any) -> list[Any]:
+        """Execute it once and return its rows, tuples of what the schema's types say."""
         driver = await _inline(tx)
         if driver is None:
-            return list((await tx.execute(self._statement, dict(parameters))).scalars().all())
-        return [row[0] for row in driver.read(self._text(), self._filled(parameters))]
+            assert isinstance(tx, AsyncConnection)  # noqa: S101 - as above
+            return list((await tx.execute(self._statement, dict(zip(self._names, values, strict=True)))).all())
+        found = driver.read(self._text(), next(iter(self._bound([values]))))
+        if not found or not self._translated:
+            return found
+        columns: list[Sequence[Any]] = list(zip(*found, strict=True))
+        for place, process in self._translated:
+            columns[place] = _each(columns[place], process)
+        return list(zip(*columns, strict=True))
+
+    async def column(self, tx: Transaction, *values: Any) -> list[Any]:
+        """Execute it once and return its first column."""
+        return [row[0] for row in await self.rows(tx, *values)]
+
+    def _bound(self, rows: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
+        """Lay the values out as the SQL text asks for them."""
+        given = list(zip(*rows, strict=True))
+        asked = []
+        for place, fixed, process in self._places:
+            values: Sequence[Any] = given[place] if place is not None else (fixed,) * len(rows)
+            asked.append(_each(values, process) if process is not None else values)
+        return list(zip(*asked, strict=True)) if asked else [()] * len(rows)
 
     def _text(self) -> str:
         if not self._sql:
@@ -53,21 +82,37 @@ class Prepared:
         assert isinstance(self._statement, ClauseElement)  # noqa: S101 - whatever Core builds is one
         compiled = self._statement.compile(dialect=dialect)
         assert isinstance(compiled, SQLCompiler)  # noqa: S101 - as above
+        sql = compiled.string
         for name in compiled.positiontup or ():
             bind = compiled.binds[name]
-            process = bind.type.dialect_impl(dialect).bind_processor(dialect)
-            self._places.append((name, bind.value, process))
-        self._sql = compiled.string
+            place = self._names.index(bind.key) if bind.key in self._names else None
+            process: _Process | None = bind.type.dialect_impl(dialect).bind_processor(dialect)
+            if bind.expanding:
+                sql = sql.replace(_LEFT_OPEN.format(f"{name}]"), _ANY_NUMBER)
+                process = _as_json
+            self._places.append((place, bind.value, process))
+        for place, column in enumerate(compiled._result_columns):  # noqa: SLF001 - there is no public name for it
+            translate = column.type.dialect_impl(dialect).result_processor(dialect, None)
+            if translate is not None:
+                self._translated.append((place, translate))
+        self._sql = sql
 
-    def _filled(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
-        return tuple(
-            [
-                process(row.get(name, fixed)) if process is not None else row.get(name, fixed)
-                for name, fixed, process in self._places
-            ]
-        )
 
-
-async def _inline(tx: AsyncConnection) -> InlineConnection | None:
+async def _inline(tx: Transaction) -> InlineConnection | None:
+    if isinstance(tx, InlineConnection):
+        return tx
     driver = (await tx.get_raw_connection()).driver_connection
     return driver if isinstance(driver, InlineConnection) else None
+
+
+def _each(values: Sequence[Any], process: _Process) -> list[Any]:
+    """Translate a column, each of its values once: the times of one fan-out are mostly the same."""
+    try:
+        known = {value: process(value) for value in set(values)}
+    except TypeError:  # lists, as in IN (…), cannot be told apart so
+        return [process(value) for value in values]
+    return [known[value] for value in values]
+
+
+def _as_json(values: Any) -> str:
+    return json.dumps(list(values))

@@ -59,6 +59,12 @@ class Utc(TypeDecorator[datetime]):
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
+def _where(name: str, condition: str, *columns: str, unique: bool = False) -> Index:
+    """Index the rows for which a condition holds; a query finds it only if it says the same, with the values in it."""
+    where = text(condition)
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
 Key = BigInteger().with_variant(Integer, "sqlite")  # SQLite only auto-increments an INTEGER primary key
 
 facts = Table(  # one row a fact about this database: ledger_id, created_by …
@@ -179,12 +185,7 @@ articles = Table(
     Index("ix_articles_source_id_content_hash", "source_id", "content_hash"),
     Index("ix_articles_source_id_canonical_url", "source_id", "canonical_url"),
     Index("ix_articles_first_seen_at", "first_seen_at"),
-    Index(
-        "ix_articles_unmatched",
-        "id",
-        sqlite_where=text("matched_at IS NULL"),
-        postgresql_where=text("matched_at IS NULL"),
-    ),
+    _where("ix_articles_unmatched", "matched_at IS NULL", "id"),
     sqlite_autoincrement=True,
 )
 
@@ -220,12 +221,7 @@ fan_outs = Table(  # an article that owes mails; the cursor moves up the subscri
     Column("cursor", Key, nullable=False, server_default=text("0")),  # subscriber ids up to here are done
     Column("created_at", Utc, nullable=False),
     Column("finished_at", Utc),
-    Index(
-        "ix_fan_outs_unfinished",
-        "article_id",
-        sqlite_where=text("finished_at IS NULL"),
-        postgresql_where=text("finished_at IS NULL"),
-    ),
+    _where("ix_fan_outs_unfinished", "finished_at IS NULL", "article_id"),
 )
 
 subscribers = Table(
@@ -324,17 +320,20 @@ deliveries = Table(
     Column("relay", Text),
     Column("finished_at", Utc),
     UniqueConstraint("subscriber_id", "article_id"),
-    UniqueConstraint("confirmation_id"),
-    UniqueConstraint("digest_run_id", "subscriber_id"),
-    Index("ix_deliveries_state_lane_due_at_id", "state", "lane", "due_at", "id"),
-    Index("ix_deliveries_article_id_state", "article_id", "state"),
-    Index(
-        "ix_deliveries_claimed",
-        "worker_id",
-        "lease_until",
-        sqlite_where=text("state = 'claimed'"),
-        postgresql_where=text("state = 'claimed'"),
+    # The rest holds what waits, or went wrong, and nothing else: what is sent pays for no more.
+    _where("uq_deliveries_confirmation_id", "confirmation_id IS NOT NULL", "confirmation_id", unique=True),
+    _where(
+        "uq_deliveries_digest_run_id_subscriber_id",
+        "digest_run_id IS NOT NULL",
+        "digest_run_id",
+        "subscriber_id",
+        unique=True,
     ),
+    Index("ix_deliveries_article_id", "article_id"),
+    _where("ix_deliveries_due", "state = 'pending'", "lane", "due_at", "id"),
+    _where("ix_deliveries_claimed", "state = 'claimed'", "claim"),
+    _where("ix_deliveries_unsent", "state IN ('failed', 'expired', 'cancelled')", "state", "id"),
+    _where("ix_deliveries_finished_at", "finished_at IS NOT NULL", "finished_at"),
     sqlite_autoincrement=True,
 )
 

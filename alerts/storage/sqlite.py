@@ -18,7 +18,7 @@ from sqlalchemy.util import await_only
 
 from alerts.core.errors import DatabaseUnavailableError, StorageError
 from alerts.storage.faults import corrupt
-from alerts.storage.inline_sqlite import InlineConnection
+from alerts.storage.inline_sqlite import DirectConnection, InlineConnection
 
 MAGIC = b"SQLite format 3\x00"
 BUSY_TIMEOUT_S = 10
@@ -126,6 +126,17 @@ def reading_engine(path: Path, *, inline: bool = False) -> AsyncEngine:
     event.listen(engine.sync_engine, "connect", _forbid_writing)
     event.listen(engine.sync_engine, "begin", _begin_deferred)
     return engine
+
+
+def direct_connection(path: Path) -> DirectConnection:
+    """Return a connection for prepared statements alone."""
+    return DirectConnection(partial(_connect, path), patience_s=BUSY_TIMEOUT_S)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    _prepare(connection, None)
+    return connection
 
 
 def _engine(path: Path, *, pool_size: int, inline: bool) -> AsyncEngine:

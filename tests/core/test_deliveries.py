@@ -15,7 +15,6 @@ from alerts.core.deliveries import (
     Reply,
     Result,
     Stage,
-    Standing,
     Untried,
     Verdict,
     expires_at,
@@ -24,14 +23,21 @@ from alerts.core.deliveries import (
     retry_at,
     verdict,
 )
-from alerts.core.model import DeliveryKind, DeliveryState
+from alerts.core.model import Delivery, DeliveryKind, DeliveryState, Lane
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 
-def standing(*, attempts: int = 0, faults: int = 0, in_doubt: bool = False, dated_at: datetime = NOON) -> Standing:
-    return Standing(
+def standing(*, attempts: int = 0, faults: int = 0, in_doubt: bool = False, dated_at: datetime = NOON) -> Delivery:
+    return Delivery(
+        id=1,
         kind=DeliveryKind.ALERT,
+        lane=Lane.IMMEDIATE,
+        subscriber_id=1,
+        article_id=1,
+        confirmation_id=None,
+        digest_run_id=None,
+        state=DeliveryState.CLAIMED,
         dated_at=dated_at,
         due_at=NOON,
         attempts=attempts,

@@ -249,7 +249,6 @@ class Hand:
         self._mails = [
             Envelope(
                 delivery_id=1,
-                claim="c",
                 sender="alerts@daily.example",
                 recipient="alice@example.org",
                 message=message,

@@ -51,9 +51,7 @@ def letters(count: int, *, domain: str = "example.org") -> list[Envelope]:
 
 
 def _envelope(number: int, recipient: str, message: bytes, *, smtputf8: bool = False) -> Envelope:
-    return Envelope(
-        delivery_id=number, claim="c", sender=SITE.sender, recipient=recipient, message=message, smtputf8=smtputf8
-    )
+    return Envelope(delivery_id=number, sender=SITE.sender, recipient=recipient, message=message, smtputf8=smtputf8)
 
 
 class Hand:

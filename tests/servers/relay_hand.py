@@ -17,7 +17,6 @@ BODY = b"Subject: hello\r\n\r\n.a line with a dot\r\n.\r\n..\r\nFrom here\r\n"
 def letter(number: int, *, recipient: str | None = None, message: bytes = BODY) -> Envelope:
     return Envelope(
         delivery_id=number,
-        claim="c",
         sender="alerts@daily.example",
         recipient=recipient or f"reader{number}@example.org",
         message=message,

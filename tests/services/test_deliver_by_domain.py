@@ -68,7 +68,6 @@ class Sender:
 def _plain(letter: Letter) -> Envelope:
     return Envelope(
         delivery_id=letter.delivery.id,
-        claim=letter.delivery.claim or "",
         sender="a@daily.example",
         recipient=letter.recipient or "",
         message=b"Subject: x\r\n\r\nx\r\n",

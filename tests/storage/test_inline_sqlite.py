@@ -124,13 +124,17 @@ async def prepared_as_core(db: Database, now: datetime) -> None:
     change = Prepared(
         update(deliveries)
         .where(deliveries.c.id == bindparam("b_id"), deliveries.c.state == "pending")
-        .values(due_at=bindparam("b_due_at"), in_doubt=bindparam("b_in_doubt"), reply=None, relay=bindparam("b_relay"))
+        .values(due_at=bindparam("b_due_at"), in_doubt=bindparam("b_in_doubt"), reply=None, relay=bindparam("b_relay")),
+        *("b_id", "b_relay", "b_due_at", "b_in_doubt"),
     )
     later = now + timedelta(minutes=5)
-    rows = [{"b_id": number, "b_due_at": later, "b_in_doubt": True, "b_relay": None} for number in (1, 2, 99)]
+    rows = [(number, None, later, True) for number in (1, 2, 99)]
     async with db.transaction() as tx:
         assert await change.write(tx, rows) in {2, -1}
-    due = Prepared(select(deliveries.c.id).where(deliveries.c.due_at >= bindparam("since")))
+    named = deliveries.c.id.in_(bindparam("ids", expanding=True))
+    columns = (deliveries.c.id, deliveries.c.due_at, deliveries.c.in_doubt, deliveries.c.relay)
+    due = Prepared(select(*columns).where(named, deliveries.c.due_at >= bindparam("since")), "since", "ids")
     async with db.reading() as tx:
-        assert sorted(await due.column(tx, {"since": later})) == [1, 2]
+        assert sorted(await due.rows(tx, later, [1, 3])) == [(1, later, True, None)]
+        assert sorted(await due.column(tx, later, {1, 2, 3})) == [1, 2]
         assert await tx.scalar(select(func.count()).where(deliveries.c.in_doubt, deliveries.c.due_at == later)) == 2

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from alerts.core.deliveries import Result
+from alerts.core.deliveries import Outcome, Result
 from alerts.core.domains import Domains
-from alerts.core.model import Envelope
+from alerts.core.model import DeliveryState, Envelope
 from alerts.storage.letters import Letter
 
 
@@ -61,3 +61,15 @@ class Delivered:
     def worked(self) -> bool:
         """Whether anything came of it at all."""
         return bool(self.sent or self.deferred or self.failed or self.cancelled)
+
+    def count(self, decided: Outcome, *, tried: bool) -> None:
+        """Count an outcome that is on disk."""
+        match decided.state:
+            case DeliveryState.SENT:
+                self.sent += 1
+            case DeliveryState.CANCELLED:
+                self.cancelled += 1
+            case DeliveryState.PENDING:
+                self.deferred += tried
+            case _:
+                self.failed += 1

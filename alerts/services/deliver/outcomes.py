@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 import structlog
 
 from alerts.core.deliveries import Outcome
+from alerts.core.domains import Breaker
 from alerts.core.errors import StorageError
+from alerts.core.model import Delivery
 from alerts.services.deliver.means import Means
 from alerts.storage import breakers, deliveries, suppressions
 from alerts.storage.deliveries import Written
@@ -22,7 +24,7 @@ _log = structlog.get_logger(__name__)
 
 RETRY_WRITE_S = 0.5
 _TRIES_A_LINE = 20  # a line in the log every ten seconds says as much as twenty
-_GATHER_S = 0.001  # how long a result waits for others to be committed with it
+_GATHER_S = 0.002  # how long a result waits for others to be committed with it, at most
 _CLOCKS_APART = timedelta(seconds=5)  # how far two machines' clocks may differ; looking back further costs little
 
 
@@ -31,13 +33,15 @@ class Outcomes:
 
     def __init__(self, db: Database, means: Means, *, expected: Callable[[], int]) -> None:
         self.left: set[int] = set()
-        self.expected = expected  # how many results connections will bring soon
+        self._expected = expected  # how many results connections will bring soon
         self._db = db
         self._means = means
         self._looked_at = means.clock()
         self._unwritten: list[tuple[Written, asyncio.Future[None]]] = []
-        self._written = asyncio.Event()
+        self._enough = 1  # how many make a group
+        self._stirred = asyncio.Event()  # there are enough, or it is time to end
         self._closing = False
+        self._loop = asyncio.get_running_loop()
 
     async def write(self) -> None:
         """Write outcomes in groups, one transaction at a time, until it is closed.
@@ -45,45 +49,44 @@ class Outcomes:
         While the database cannot be written nothing is acknowledged, so every connection waits, and then goes on.
         """
         while not (self._closing and not self._unwritten):
-            await self._written.wait()
+            await self._stirred.wait()
             await self._gather()
-            self._written.clear()
+            self._stirred.clear()
+            self._enough = 1
             group, self._unwritten = self._unwritten, []
             if group:
                 await self._write_group(group)
 
     async def _gather(self) -> None:
-        """Let the results of other connections come in for a moment: a commit costs the same for all of them."""
-        if len(self._unwritten) < self.expected():
-            await asyncio.sleep(_GATHER_S)
+        """Wait a moment until half of what connections are about to tell is here: a commit costs the same for all."""
+        enough = (len(self._unwritten) + self._expected()) // 2
+        if self._closing or len(self._unwritten) >= enough:
+            return
+        self._enough = enough
+        self._stirred.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GATHER_S):
+                await self._stirred.wait()
 
     def close(self) -> None:
         """Write what is left and end."""
         self._closing = True
-        self._written.set()
+        self._stirred.set()
 
-    def queue(self, delivery_id: int, claim: str, decided: Outcome, *, relay: str | None) -> asyncio.Future[None]:
+    def queue(self, delivery: Delivery, decided: Outcome, *, relay: str | None) -> asyncio.Future[None]:
         """Queue an outcome for the next group; what comes back is done once it is on disk."""
-        written = Written(delivery_id=delivery_id, claim=claim, outcome=decided, relay=relay, at=self._means.clock())
-        on_disk: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._unwritten.append((written, on_disk))
-        self._written.set()
+        on_disk: asyncio.Future[None] = self._loop.create_future()
+        self._unwritten.append((Written(delivery.id, delivery.claim or "", decided, relay), on_disk))
+        if len(self._unwritten) >= self._enough:
+            self._stirred.set()
         return on_disk
 
     async def _write_group(self, group: Sequence[tuple[Written, asyncio.Future[None]]]) -> None:
         rows = [written for written, _ in group]
         changed = self._means.domains.untold()
         for tries in itertools.count():
-            bad = [written.delivery_id for written in rows if written.outcome.suppress]
             try:
-                async with self._db.transaction() as tx:
-                    kept = await deliveries.record_outcomes(tx, rows)
-                    if bad:
-                        await suppressions.suppress_recipients(tx, delivery_ids=bad, now=self._means.clock())
-                    if changed:
-                        await breakers.keep_breakers(tx, changed)
-                    self.left |= await left_since(tx, self._looked_at - _CLOCKS_APART)
-                    self._looked_at = self._means.clock()
+                kept = await self._write(rows, changed)
                 break
             except StorageError as error:
                 if tries % _TRIES_A_LINE == 0:
@@ -99,6 +102,25 @@ class Outcomes:
             if not on_disk.done():
                 on_disk.set_result(None)
 
+    async def _write(self, rows: Sequence[Written], changed: Mapping[str, Breaker | None]) -> int:
+        """Write a group with all that follows from it, in one transaction; return how many claims still held."""
+        now = self._means.clock()
+        bad = [written.delivery_id for written in rows if written.outcome.suppress]
+        if bad or changed:
+            async with self._db.transaction() as tx:
+                kept = await deliveries.record_outcomes(tx, rows, now=now)
+                if bad:
+                    await suppressions.suppress_recipients(tx, delivery_ids=bad, now=now)
+                if changed:
+                    await breakers.keep_breakers(tx, changed)
+                self.left |= await left_since(tx, self._looked_at - _CLOCKS_APART)
+        else:
+            async with self._db.prepared() as quick:
+                kept = await deliveries.record_outcomes(quick, rows, now=now)
+                self.left |= await left_since(quick, self._looked_at - _CLOCKS_APART)
+        self._looked_at = now
+        return kept
+
 
 def _bare(one: Written) -> Written:
-    return replace(one, outcome=replace(one.outcome, reply=None, suppress=False))
+    return one._replace(outcome=one.outcome._replace(reply=None, suppress=False))

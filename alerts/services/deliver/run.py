@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 
-from alerts.core.deliveries import Fault, InDoubt, Outcome, Result, Standing, Untried, outcome, put_off
+from alerts.core.deliveries import Fault, InDoubt, Outcome, Result, Untried, cancelled, outcome, put_off
 from alerts.core.domains import BreakerState, Change, Domain
 from alerts.core.errors import DatabaseUnavailableError
 from alerts.core.model import Delivery, DeliveryState, Envelope, Lane
@@ -51,6 +52,17 @@ async def deliver(db: Database, means: Means, *, worker_id: str) -> Delivered:
     return run.done
 
 
+@dataclass(slots=True, eq=False)
+class _Turn:
+    """A letter whose turn came, until what became of it is decided."""
+
+    letter: Letter
+    line: Line[Letter]
+    began_at: datetime
+    sending: bool = False  # a connection has it, and has told nothing of it yet
+    following: _Turn | None = None  # waits on the same connection until this one's outcome is on disk
+
+
 class _Run:
     """One run: the claimed letters not yet given to a connection, and the outcomes not yet on disk."""
 
@@ -59,9 +71,10 @@ class _Run:
         self._db = db
         self._means = means
         self._worker_id = worker_id
+        self._loop = asyncio.get_running_loop()
         self._turns: Turns[Letter] = Turns(means.domains, connections=means.connections)
-        self._under_way: dict[int, tuple[Line[Letter], datetime]] = {}  # whose turn came, and when
-        self._behind: dict[int, int] = {}  # which mail waits on a connection until which one's outcome is on disk
+        self._under_way: dict[int, _Turn] = {}  # by delivery
+        self._sending = 0  # mails that connections have and tell nothing of yet
         self._in_hand = 0  # letters whose turn came and whose outcome is not on disk
         self._over = False
         self._returned = 0  # outcomes after which something may be due at once
@@ -70,10 +83,8 @@ class _Run:
         self._idle = 0  # connections that wait for a letter
         self._stirred = asyncio.Event()
         self._last_put_off: asyncio.Future[None] | None = None
-        self._standing: dict[int, Standing] = {}
-        self._handed_out: dict[int, str] = {}  # claims of the mails that a connection has and tells nothing of yet
         self._holds_claims = False  # perhaps: a claim whose commit got no answer may stand
-        self._outcomes = Outcomes(db, means, expected=lambda: len(self._handed_out))
+        self._outcomes = Outcomes(db, means, expected=lambda: self._sending)
         self._refilling = asyncio.Lock()
         self._size = _SMALLEST * 4
         self._refilled_at: datetime | None = None
@@ -98,11 +109,13 @@ class _Run:
     async def ahead(self, under_way: Envelope | None) -> Envelope | None:
         """Give an open connection its next message: now or never behind another, else within a moment."""
         if under_way is None:
-            return await self._next(until=asyncio.get_running_loop().time() + _LINGER_S)
-        line, _ = self._under_way[under_way.delivery_id]
-        following = None if _may_take_long(line.domain) else await self._next(until=0.0, behind=line)
+            return await self._next(until=self._loop.time() + _LINGER_S)
+        first = self._under_way[under_way.delivery_id]
+        if _may_take_long(first.line.domain):
+            return None
+        following = await self._next(until=0.0, behind=first.line)
         if following is not None:
-            self._behind[under_way.delivery_id] = following.delivery_id
+            first.following = self._under_way[following.delivery_id]
         return following
 
     async def _next(self, *, until: float, behind: Line[Letter] | None = None) -> Envelope | None:
@@ -113,7 +126,8 @@ class _Run:
         """
         try:
             while self._goes_on():
-                await self._let_urgent_in()
+                if self._loop.time() >= self._urgent_at and len(self._turns):
+                    await self._let_urgent_in()
                 now = self._means.clock()
                 turn = self._turns.next(now)
                 if self._turns.late:
@@ -124,7 +138,6 @@ class _Run:
                     if not await self._more(until):
                         return None
                 elif (envelope := await self._hand_out(*turn, now)) is not None:
-                    self._handed_out[envelope.delivery_id] = envelope.claim
                     return envelope
         except DatabaseUnavailableError as error:
             self._over = True
@@ -137,12 +150,18 @@ class _Run:
     async def _hand_out(self, letter: Letter, line: Line[Letter], now: datetime) -> Envelope | None:
         """Compose a letter whose turn it is; None for one that is not to be sent, or not by this claim."""
         delivery = letter.delivery
-        self._under_way[delivery.id] = (line, now)
+        turn = self._under_way[delivery.id] = _Turn(letter, line, now)
         self._in_hand += 1
         if delivery.lease_until is not None and delivery.lease_until - now < _DIALOGUE:
-            await self._settle(delivery.id, delivery.claim or "", Untried(reason="it waited too long"), None)
+            await self._settle(turn, Untried(reason="it waited too long"), None)
             return None
-        return await self._compose(await self._current(letter))
+        if delivery.subscriber_id in self._outcomes.left:
+            turn.letter = await self._anew(letter)
+        envelope = await self._compose(turn)
+        if envelope is not None:
+            turn.sending = True
+            self._sending += 1
+        return envelope
 
     async def _more(self, until: float) -> bool:
         """Wait until there may be something to send; False when ``until`` is past, or the run over."""
@@ -152,7 +171,7 @@ class _Run:
         if not self._in_hand:
             self._over = True  # for all connections: one that went on alone would hold up the next run
             return False
-        left = until - asyncio.get_running_loop().time()
+        left = until - self._loop.time()
         if left <= 0:
             return False
         self._idle += 1
@@ -167,49 +186,39 @@ class _Run:
 
     async def _let_urgent_in(self) -> None:
         """Claim the confirmations that became due meanwhile: who waits for one does not wait for a claim of alerts."""
-        now_s = asyncio.get_running_loop().time()
-        if now_s >= self._urgent_at and len(self._turns):
-            self._urgent_at = now_s + _URGENT_S
-            await self._claim(urgent=True)
+        self._urgent_at = self._loop.time() + _URGENT_S
+        await self._claim(urgent=True)
 
     async def _refill(self) -> bool:
         """Claim the next letters, unless there were none a moment ago."""
-        while asyncio.get_running_loop().time() >= self._dry_until and self._goes_on():
+        while self._loop.time() >= self._dry_until and self._goes_on():
             if self._last_put_off is not None:
                 await self._last_put_off  # so that what is put off never piles up here
             returned = self._returned
             if await self._claim():
                 return True
             if returned == self._returned:
-                self._dry_until = asyncio.get_running_loop().time() + _ASK_S
+                self._dry_until = self._loop.time() + _ASK_S
         return False
 
     def _put_off(self, late: Sequence[tuple[Letter, datetime]]) -> None:
         """Give letters back as they were, due later; nobody waits for the disk here."""
         for letter, due_at in late:
-            decided = put_off(self._standing.pop(letter.delivery.id), due_at=due_at)
-            self._last_put_off = self._outcomes.queue(
-                letter.delivery.id, letter.delivery.claim or "", decided, relay=None
-            )
+            decided = put_off(letter.delivery, due_at=due_at)
+            self._last_put_off = self._outcomes.queue(letter.delivery, decided, relay=None)
         self.done.put_off += len(late)
 
-    async def _current(self, letter: Letter) -> Letter:
-        """Load a letter anew if its reader left a channel since it was claimed (U3)."""
-        if letter.delivery.subscriber_id not in self._outcomes.left:
-            return letter
+    async def _anew(self, letter: Letter) -> Letter:
+        """Load a letter again whose reader left a channel since it was claimed (U3)."""
         async with self._db.reading() as tx:
             return (await load_letters(tx, [letter.delivery]))[0]
 
     async def report(self, envelope: Envelope, result: Result, relay: str) -> None:
         """Decide what a result means and return when that is on disk."""
-        await self._settle(envelope.delivery_id, envelope.claim, result, relay)
-        self._clock_in(self._behind.pop(envelope.delivery_id, 0))
-
-    def _clock_in(self, delivery_id: int) -> None:
-        """Count a mail's time from now: that it waited for our database does not make its domain a slow one."""
-        if delivery_id in self._under_way:
-            line, _ = self._under_way[delivery_id]
-            self._under_way[delivery_id] = (line, self._means.clock())
+        turn = self._under_way[envelope.delivery_id]
+        await self._settle(turn, result, relay)
+        if turn.following is not None:  # that it waited for our database does not make its domain a slow one
+            turn.following.began_at = self._means.clock()
 
     async def close(self, writer: asyncio.Task[None]) -> None:
         """Write what is left and give back what no connection took."""
@@ -221,12 +230,14 @@ class _Run:
 
     def _doubt_the_interrupted(self) -> None:
         """Remember of each mail that was broken off in a connection's hands that it may have been taken."""
-        for delivery_id, claim in self._handed_out.items():
-            result = InDoubt(reason="broken off while it was handed over")
-            standing = self._standing.pop(delivery_id)
-            decided = outcome(result, standing, now=self._means.clock(), jitter=self._means.jitter())
-            self._outcomes.queue(delivery_id, claim, decided, relay=None)
-        self._handed_out.clear()
+        for turn in self._under_way.values():
+            if turn.sending:
+                result = InDoubt(reason="broken off while it was handed over")
+                now, jitter = self._means.clock(), self._means.jitter()
+                decided = outcome(result, turn.letter.delivery, now=now, jitter=jitter)
+                self._outcomes.queue(turn.letter.delivery, decided, relay=None)
+        self._under_way.clear()
+        self._sending = 0
 
     async def _give_back(self) -> None:
         """Return to pending what the ledger says is ours: no connection has any of it any more.
@@ -267,8 +278,6 @@ class _Run:
         self._holds_claims = held or bool(claimed)
         if shut is not None and tellings == self._means.domains.tellings:
             self._means.domains.agree(shut)
-        for one in claimed:
-            self._standing[one.id] = _standing(one)
         self._turns.add(((letter, _domain(letter)) for letter in letters), first=urgent)
         return claimed
 
@@ -279,45 +288,43 @@ class _Run:
             self._size = min(_LARGEST, self._size * 2) if took < _AIM_S else max(_SMALLEST, self._size // 2)
         self._refilled_at = now
 
-    async def _compose(self, letter: Letter) -> Envelope | None:
+    async def _compose(self, turn: _Turn) -> Envelope | None:
         """Make the message; a letter that nobody wants is cancelled, one that cannot be made is a fault of ours."""
-        claim = letter.delivery.claim or ""
+        letter = turn.letter
         if not letter.wanted:
-            self._standing.pop(letter.delivery.id)
-            self._learn(letter.delivery.id, None)
-            await self._put(letter.delivery.id, claim, _cancelled(letter.delivery), relay=None)
+            self._learn(turn, None, self._means.clock())
+            await self._put(turn, cancelled(letter.delivery), relay=None)
             return None
         try:
             return self._means.compose(letter)
         except Exception as error:  # noqa: BLE001 - whatever a template or a title did, the others go on
             _log.exception("compose_failed", delivery=letter.delivery.id, article=letter.delivery.article_id)
             reason = f"{type(error).__name__}: {error}"
-            await self._settle(letter.delivery.id, claim, Fault(reason=reason), relay=None)
+            await self._settle(turn, Fault(reason=reason), relay=None)
             return None
 
-    async def _settle(self, delivery_id: int, claim: str, result: Result, relay: str | None) -> None:
-        standing = self._standing.pop(delivery_id)
-        self._handed_out.pop(delivery_id, None)
-        self._learn(delivery_id, result)
-        decided = outcome(result, standing, now=self._means.clock(), jitter=self._means.jitter())
-        await self._put(delivery_id, claim, decided, relay=relay, tried=not isinstance(result, Untried))
-
-    def _learn(self, delivery_id: int, result: Result | None) -> None:
-        """Let other mails to the domain go, by what became of this one (None: it was not sent)."""
-        line, began_at = self._under_way.pop(delivery_id)
+    async def _settle(self, turn: _Turn, result: Result, relay: str | None) -> None:
+        if turn.sending:
+            turn.sending = False
+            self._sending -= 1
         now = self._means.clock()
-        change = self._turns.done(line, result, now=now, took_s=(now - began_at).total_seconds())
-        if change is not Change.NONE:
-            _tell(line.domain)
+        self._learn(turn, result, now)
+        decided = outcome(result, turn.letter.delivery, now=now, jitter=self._means.jitter())
+        await self._put(turn, decided, relay=relay, tried=not isinstance(result, Untried))
+
+    def _learn(self, turn: _Turn, result: Result | None, now: datetime) -> None:
+        """Let other mails to the domain go, by what became of this one (None: it was not sent)."""
+        del self._under_way[turn.letter.delivery.id]
+        took_s = (now - turn.began_at).total_seconds()
+        if self._turns.done(turn.line, result, now=now, took_s=took_s) is not Change.NONE:
+            _tell(turn.line.domain)
         if self._idle and len(self._turns):
             self._stir()
 
-    async def _put(
-        self, delivery_id: int, claim: str, decided: Outcome, *, relay: str | None, tried: bool = True
-    ) -> None:
+    async def _put(self, turn: _Turn, decided: Outcome, *, relay: str | None, tried: bool = True) -> None:
         """Queue an outcome for the next group and wait until it is on disk."""
-        await self._outcomes.queue(delivery_id, claim, decided, relay=relay)
-        self._count(decided, tried=tried)
+        await self._outcomes.queue(turn.letter.delivery, decided, relay=relay)
+        self.done.count(decided, tried=tried)
         self._in_hand -= 1
         if decided.state is DeliveryState.PENDING:
             self._returned += 1
@@ -329,17 +336,6 @@ class _Run:
         """Wake the connections that wait for a letter."""
         self._stirred.set()
         self._stirred.clear()
-
-    def _count(self, decided: Outcome, *, tried: bool) -> None:
-        match decided.state:
-            case DeliveryState.SENT:
-                self.done.sent += 1
-            case DeliveryState.CANCELLED:
-                self.done.cancelled += 1
-            case DeliveryState.PENDING:
-                self.done.deferred += tried
-            case _:
-                self.done.failed += 1
 
 
 def _domain(letter: Letter) -> str:
@@ -359,25 +355,3 @@ def _tell(domain: Domain) -> None:
     else:
         probe_at = breaker.probe_at.isoformat()
         _log.error("domain_refuses_us", domain=domain.name, reason=breaker.reason, probe_at=probe_at)
-
-
-def _standing(one: Delivery) -> Standing:
-    return Standing(
-        kind=one.kind,
-        dated_at=one.dated_at,
-        due_at=one.due_at,
-        attempts=one.attempts,
-        faults=one.faults,
-        in_doubt=one.in_doubt,
-    )
-
-
-def _cancelled(one: Delivery) -> Outcome:
-    return Outcome(
-        state=DeliveryState.CANCELLED,
-        due_at=one.due_at,
-        attempts=one.attempts,
-        faults=one.faults,
-        in_doubt=one.in_doubt,
-        reply="no longer wanted",
-    )
