@@ -274,6 +274,7 @@ class Envelope(NamedTuple):
     recipient: str  # RCPT TO
     message: bytes  # CRLF lines, not dot-stuffed, ends in CRLF
     smtputf8: bool = False  # the recipient's local part is not ASCII
+    may_have_dots: bool = True  # False: surely no line begins with a dot, which SMTP would have to double
 
     def __repr__(self) -> str:
         return f"Envelope(delivery_id={self.delivery_id})"  # neither address nor letter in a log

@@ -91,6 +91,11 @@ class Turns(Generic[T]):
                 self.late.append((letter, line.back_at(now, line.length(self._connections))))
         return None
 
+    def back(self, letter: T, line: Line[T]) -> None:
+        """Take a letter back that ``next`` gave, as if it had not been its turn yet."""
+        line.under_way -= 1
+        self._ready.appendleft((letter, line))
+
     def put_off(self) -> list[tuple[T, datetime]]:
         """Hand over the letters that go back to the ledger, each with when it is due again."""
         letters, self.late = self.late, []

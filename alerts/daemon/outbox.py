@@ -16,7 +16,7 @@ from alerts.core.errors import StorageError
 from alerts.core.model import Envelope
 from alerts.daemon.worker import Worker
 from alerts.mail.relays import Relay, carry_all
-from alerts.services.deliver import Delivered, Means, deliver
+from alerts.services.deliver import AtOnce, Delivered, Means, deliver
 from alerts.storage import deliveries
 from alerts.storage.relays import RelayRow, keep_states
 
@@ -97,5 +97,6 @@ async def _carry(
     *,
     wanted: int,
     ahead: Callable[[Envelope | None], Awaitable[Envelope | None]],
+    at_once: AtOnce,
 ) -> None:
-    await carry_all(relays, take, report, wanted=wanted, ahead=ahead)
+    await carry_all(relays, take, report, wanted=wanted, ahead=ahead, at_once=at_once)

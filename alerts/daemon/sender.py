@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 from collections.abc import Callable
@@ -48,6 +49,7 @@ async def run_sender() -> None:
         loop.add_signal_handler(number, asked.leave)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # the config comes from the main process
     parent = os.getppid()
+    _tidy_rarely()
     control = await Control.open()
     config = await control.config()
     if config is None:
@@ -67,6 +69,13 @@ async def run_sender() -> None:
             with contextlib.suppress(StorageError):  # the main process takes back what could not be given back
                 await worker.leave()
     _log.info("sender_stopped", worker=worker.id)
+
+
+def _tidy_rarely() -> None:
+    """Let Python look for cycles in what it was started with never, and rarely in the rest: a mail makes none."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 async def _send(outbox: Outbox, control: Control, asked: _Asked) -> None:

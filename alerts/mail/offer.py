@@ -51,8 +51,9 @@ class Offer:
         return f"MAIL FROM:<{envelope.sender}>{options}\r\nRCPT TO:<{envelope.recipient}>\r\nDATA\r\n".encode()
 
 
-def stuffed(message: bytes) -> bytes:
+def body(envelope: Envelope) -> bytes:
     """Make a message ready for DATA: leading dots doubled, the final dot at its end (RFC 5321 4.5.2)."""
-    if b"\n." in message or message.startswith(b"."):
+    message = envelope.message
+    if envelope.may_have_dots and (b"\n." in message or message.startswith(b".")):
         message = _LEADING_DOT.sub(b"..", message)
     return message + b".\r\n"

@@ -15,6 +15,7 @@ from alerts.mail.offer import Offer
 from alerts.mail.pipelining import Ahead, Pipelined, Tell
 from alerts.mail.replies import Replies
 from alerts.mail.stepwise import Stepwise
+from alerts.mail.stream import AtOnce
 from alerts.mail.timeouts import Timeouts
 
 
@@ -24,7 +25,7 @@ class Connection(Protocol):
     usable: bool
     lied: bool
 
-    async def pump(self, first: Envelope, ahead: Ahead, tell: Tell) -> None:
+    async def pump(self, first: Envelope, ahead: Ahead, tell: Tell, at_once: AtOnce | None = None) -> None:
         """Send ``first`` and what ``ahead`` gives, until that ends or this connection is spent."""
 
     async def quit(self) -> None:

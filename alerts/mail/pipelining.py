@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable
 
 from alerts.core.deliveries import Dropped, InDoubt, Reply, Result, Stage, Untried
 from alerts.core.model import Envelope
-from alerts.mail.offer import COMMANDS, Offer, stuffed
+from alerts.mail.offer import COMMANDS, Offer, body
 from alerts.mail.replies import BrokenReplyError, Replies
+from alerts.mail.stream import AtOnce, Stream
 from alerts.mail.timeouts import Timeouts
 
 #: Gives the next message to send, or None when there is nothing left.
@@ -45,8 +46,12 @@ class Pipelined:
         self.lied = False
         self.carried = 0
 
-    async def pump(self, first: Envelope, ahead: Ahead, tell: Tell) -> None:
-        """Send ``first`` and what ``ahead`` gives, until that ends or this connection is spent."""
+    async def pump(self, first: Envelope, ahead: Ahead, tell: Tell, at_once: AtOnce | None = None) -> None:
+        """Send ``first`` and what ``ahead`` gives, until that ends or this connection is spent.
+
+        ``at_once`` does what ``ahead`` and ``tell`` do without a task that waits, as long as all is plain.
+        """
+        stream = Stream(self._transport, self._replies, self._offer, at_once) if at_once is not None else None
         mail: Envelope | None = await self._sendable(first, None, ahead, tell)
         self._ask(mail)
         while mail is not None:
@@ -54,7 +59,7 @@ class Pipelined:
             if self._reset or not self._replies.granted():
                 refused = await self._go_ahead()
             if refused is None:
-                mail = await self._body(mail, ahead, tell)
+                mail = await self._body(mail, ahead, tell, stream)
                 continue
             await tell(mail, refused)
             mail = await self._next(None, ahead, tell)
@@ -97,13 +102,18 @@ class Pipelined:
         if before or asked:
             self._transport.write(before + asked)
 
-    async def _body(self, mail: Envelope, ahead: Ahead, tell: Tell) -> Envelope | None:
+    async def _body(self, mail: Envelope, ahead: Ahead, tell: Tell, stream: Stream | None) -> Envelope | None:
         """Write a body and the next mail's commands; tell what became of the body; give the next mail."""
         self.carried += 1
         following = await self._next(mail, ahead, tell)
-        self._ask(following, before=stuffed(mail.message))
-        result = await self._after_dot()
-        await tell(mail, result)
+        self._ask(following, before=body(mail))
+        sent = mail if stream is None else None
+        if stream is not None:
+            left = self._share - self.carried
+            sent, following = await stream.run(mail, following, left=left, timeout_s=self._timeouts.body_s)
+            self.carried += stream.carried
+        if sent is not None:
+            await tell(sent, await self._after_dot())
         if following is not None and not self.usable:
             await tell(following, Untried(reason="the connection ended before this mail began"))
             return None

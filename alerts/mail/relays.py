@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Protocol
 
 import structlog
 
@@ -31,6 +32,16 @@ _SHORT_WAIT_S = 1.0  # a connection waits so long for its relay's rate; longer, 
 
 #: Keeps what became of a message (the relay by name); returns once that is on disk.
 Report = Callable[[Envelope, Result, str], Awaitable[None]]
+
+
+class AtOnceByRelay(Protocol):
+    """``AtOnce`` for several relays: results name theirs."""
+
+    def ahead(self, under_way: Envelope) -> Envelope | None:
+        """Give the next message, to follow the one under way; None also when only waiting would tell."""
+
+    def report(self, envelope: Envelope, result: Result, relay: str, then: Callable[[], None]) -> None:
+        """Keep what became of a message (the relay by name); call ``then`` once that is on disk."""
 
 
 class RelayState(StrEnum):
@@ -80,7 +91,9 @@ class Relay:
 
     def rests_s(self) -> float:
         """Say for how many seconds it makes no sense to try; 0 for a relay that can be used."""
-        pause = self.bucket.pause(time.monotonic()) if self.bucket else 0.0
+        if self.bucket is None:
+            return self._recovers_s()
+        pause = self.bucket.pause(time.monotonic())
         return max(self._recovers_s(), pause if pause > _SHORT_WAIT_S else 0.0)
 
     def _recovers_s(self) -> float:
@@ -92,7 +105,7 @@ class Relay:
         """How many connections it may have; a relay with a low rate does not keep many waiting."""
         return self.connections if self.rate is None else min(self.connections, 1 + int(self.rate * _RATE_WORTH_S))
 
-    async def carry(self, take: Take, report: Report, ahead: Ahead) -> bool:
+    async def carry(self, take: Take, report: Report, ahead: Ahead, at_once: AtOnceByRelay | None = None) -> bool:
         """Send on one connection, opened when there is something to send and replaced when spent, until ``take`` ends.
 
         A connection takes its next message only after the last result is on disk (``report`` returned): so a kill
@@ -103,7 +116,7 @@ class Relay:
             if self._recovers_s() > 0:  # it failed elsewhere while we waited for something to send
                 await report(envelope, Untried(reason=f"{self.name} rests"), self.name)
                 return False
-            await self._drop(await self._carry_on(envelope, report, ahead))
+            await self._drop(await self._carry_on(envelope, report, ahead, at_once))
         return self.available()
 
     async def _in_turn(self, ask: Take, *, waits: bool) -> Envelope | None:
@@ -124,7 +137,9 @@ class Relay:
             await asyncio.sleep(self.bucket.pause(time.monotonic()))  # other connections were quicker
         return envelope
 
-    async def _carry_on(self, first: Envelope, report: Report, ahead: Ahead) -> Connection | None:
+    async def _carry_on(
+        self, first: Envelope, report: Report, ahead: Ahead, at_once: AtOnceByRelay | None
+    ) -> Connection | None:
         """Open a connection for ``first`` and send on it for as long as it is good."""
         try:
             connection = await self._open()
@@ -133,10 +148,11 @@ class Relay:
             await report(first, Untried(reason=str(error)), self.name)
             return None
         answered = False
+        plain = _AtOnce(self, at_once) if at_once is not None and self.bucket is None else None
 
         async def tell(envelope: Envelope, result: Result) -> None:
             nonlocal answered
-            self._learn(result, first=not answered, connection=connection)
+            self._learn(result, first=not (answered or (plain and plain.answered)), connection=connection)
             answered = True
             await report(envelope, result, self.name)
 
@@ -146,7 +162,7 @@ class Relay:
             return await ahead(under_way) if self.available() else None
 
         try:
-            await connection.pump(first, ahead_while_available, tell)
+            await connection.pump(first, ahead_while_available, tell, plain)
         except BaseException:
             connection.close()
             self.open_connections -= 1
@@ -185,11 +201,16 @@ class Relay:
             case Reply() if verdict(result) is Verdict.RELAY:
                 self._rest(f"{self.name} refuses us: {result}", permanent=True)
             case Reply():
-                self.health = Health()
+                self.does_well()
             case Untried(reason=reason) if first:
                 self._rest(f"{self.name} closes before it takes a mail: {reason}", permanent=False)
             case _:
                 pass
+
+    def does_well(self) -> None:
+        """Forget what was wrong: it answers."""
+        if self.health.failures or self.health.state is not RelayState.OK:
+            self.health = Health()
 
     def _stop_pipelining(self, reason: str) -> None:
         """Drive a server that only says that it can pipeline step by step from now on."""
@@ -209,8 +230,31 @@ class Relay:
             self.health = Health(state=state, reason=reason, failures=failures, rest_until=self.clock() + pause)
 
 
+class _AtOnce:
+    """What a connection of this relay asks and tells in the plain case."""
+
+    def __init__(self, relay: Relay, at_once: AtOnceByRelay) -> None:
+        self._relay = relay
+        self._at_once = at_once
+        self.answered = False
+
+    def ahead(self, under_way: Envelope) -> Envelope | None:
+        return self._at_once.ahead(under_way) if self._relay.available() else None
+
+    def report(self, envelope: Envelope, result: Reply, then: Callable[[], None]) -> None:
+        self.answered = True
+        self._relay.does_well()
+        self._at_once.report(envelope, result, self._relay.name, then)
+
+
 async def carry_all(
-    relays: list[Relay], take: Take, report: Report, *, wanted: int, ahead: Ahead | None = None
+    relays: list[Relay],
+    take: Take,
+    report: Report,
+    *,
+    wanted: int,
+    ahead: Ahead | None = None,
+    at_once: AtOnceByRelay | None = None,
 ) -> None:
     """Send over every relay at once, on as many connections as its weight earns, until ``take`` ends.
 
@@ -219,7 +263,7 @@ async def carry_all(
     A relay that comes to rest is tried again when its rest is over, if others are still at it then.
     """
     heaviest = max((relay.weight for relay in relays if relay.available()), default=1)
-    crew = _Crew(take, report, ahead or _asking(take))
+    crew = _Crew(take, report, ahead or _asking(take), at_once)
     async with asyncio.TaskGroup() as group:
         for relay in sorted(relays, key=lambda it: (not it.available(), -it.weight)):
             earned = max(1, relay.useful_connections * relay.weight // max(heaviest, relay.weight))
@@ -230,10 +274,11 @@ async def carry_all(
 class _Crew:
     """Who sends: a hand a connection. A hand whose relay rests waits for it, but only while another is at work."""
 
-    def __init__(self, take: Take, report: Report, ahead: Ahead) -> None:
+    def __init__(self, take: Take, report: Report, ahead: Ahead, at_once: AtOnceByRelay | None) -> None:
         self._take = take
         self._report = report
         self._ahead = ahead
+        self._at_once = at_once
         self._at_work = 0
         self._over = asyncio.Event()
 
@@ -243,7 +288,7 @@ class _Crew:
             if relay.available() and (first or relay.health.state is RelayState.OK):
                 self._at_work += 1
                 try:
-                    if await relay.carry(self._take, self._report, self._ahead):
+                    if await relay.carry(self._take, self._report, self._ahead, self._at_once):
                         self._over.set()
                 finally:
                     self._at_work -= 1

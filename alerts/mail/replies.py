@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 MAX_LINE = 8_192  # RFC 5321 says 512; servers say more
 MAX_REPLY = 32_768  # all lines of one reply
 _MAX_QUEUED = 64  # replies that nobody asked for yet
 _CODES = {str(code).encode(): code for code in range(200, 600)}
 _GO_AHEAD = 354
+_NEVER = float("inf")
 
 
 class BrokenReplyError(ConnectionError):
@@ -29,6 +31,8 @@ class Replies(asyncio.Protocol):
         self._deadline = 0.0  # of the waiter, by the loop's clock
         self._alarm: asyncio.TimerHandle | None = None
         self._ended: BrokenReplyError | None = None
+        self._late = False  # what was expected did not come in time
+        self.listener: Callable[[], None] | None = None  # told of whatever happens, in place of who waits
 
     @property
     def ended(self) -> bool:
@@ -44,6 +48,23 @@ class Replies(asyncio.Protocol):
         """Give the next reply; raise TimeoutError, or BrokenReplyError when none can come any more."""
         if not self._ready:
             await self._arrival(timeout_s)
+        code, text = self._ready.popleft()
+        return code, text.decode("utf-8", "replace")
+
+    @property
+    def waits_in_vain(self) -> bool:
+        """Whether a listener will hear nothing good: no reply can come, or it did not in time, or it was another."""
+        return bool(self._ready) or self._ended is not None or self._late
+
+    def expect(self, timeout_s: float) -> None:
+        """Tell the listener when no reply came within so long from now."""
+        self._expect(asyncio.get_running_loop(), timeout_s)
+
+    def taken(self) -> tuple[int, str] | None:
+        """Take the reply that says that a mail was taken, if it is here; else leave all."""
+        if not self._ready or self._ready[0][0] >= 300:  # noqa: PLR2004 - RFC 5321's classes
+            return None
+        self._deadline = _NEVER
         code, text = self._ready.popleft()
         return code, text.decode("utf-8", "replace")
 
@@ -103,10 +124,11 @@ class Replies(asyncio.Protocol):
         """Wait until a reply is here."""
         if self._ended is not None:
             raise self._ended
+        if self._late:
+            self._late = False
+            raise TimeoutError
         loop = asyncio.get_running_loop()
-        self._deadline = loop.time() + timeout_s
-        if self._alarm is None or self._alarm.when() > self._deadline:
-            self._set_alarm(loop)
+        self._expect(loop, timeout_s)
         self._waiter = loop.create_future()
         try:
             await self._waiter
@@ -114,6 +136,11 @@ class Replies(asyncio.Protocol):
             self._waiter = None
         if not self._ready:
             raise self._ended or BrokenReplyError("connection lost")
+
+    def _expect(self, loop: asyncio.AbstractEventLoop, timeout_s: float) -> None:
+        self._deadline = loop.time() + timeout_s
+        if self._alarm is None or self._alarm.when() > self._deadline:
+            self._set_alarm(loop)
 
     def _set_alarm(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look at the deadline when it is due; one that has moved meanwhile costs nothing until then."""
@@ -123,11 +150,14 @@ class Replies(asyncio.Protocol):
 
     def _look_at_deadline(self, loop: asyncio.AbstractEventLoop) -> None:
         self._alarm = None
-        if self._waiter is None or self._waiter.done():
+        if self._deadline == _NEVER or (self.listener is None and (self._waiter is None or self._waiter.done())):
             return
         if loop.time() < self._deadline:
             self._set_alarm(loop)
-        else:
+        elif self.listener is not None:
+            self._late = True
+            self.listener()
+        elif self._waiter is not None:
             self._waiter.set_exception(TimeoutError())
 
     def _end(self, reason: str) -> None:
@@ -135,5 +165,7 @@ class Replies(asyncio.Protocol):
             self._ended = BrokenReplyError(reason)
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
+        if self.listener is not None:
+            self.listener()
+        elif self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)

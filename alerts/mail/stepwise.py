@@ -11,8 +11,9 @@ import aiosmtplib
 
 from alerts.core.deliveries import Dropped, InDoubt, Reply, Result, Stage, Untried
 from alerts.core.model import Envelope
-from alerts.mail.offer import COMMANDS, Offer, stuffed
+from alerts.mail.offer import COMMANDS, Offer, body
 from alerts.mail.pipelining import Ahead, Tell
+from alerts.mail.stream import AtOnce
 from alerts.mail.timeouts import Timeouts
 
 _CLOSING = 421  # RFC 5321: the server closes the channel
@@ -32,7 +33,7 @@ class Stepwise:
         self.usable = True
         self.carried = 0
 
-    async def pump(self, first: Envelope, ahead: Ahead, tell: Tell) -> None:
+    async def pump(self, first: Envelope, ahead: Ahead, tell: Tell, at_once: AtOnce | None = None) -> None:  # noqa: ARG002 - one command at a time is never at once
         """Send ``first`` and what ``ahead`` gives, until that ends or this connection is spent."""
         mail: Envelope | None = first
         while mail is not None:
@@ -81,9 +82,9 @@ class Stepwise:
         protocol = self._client.protocol
         if protocol is None:
             return self._broken(Stage.DATA, ConnectionResetError("connection lost"))
-        body = stuffed(envelope.message)
+        ready = body(envelope)
         try:
-            protocol.write(body)
+            protocol.write(ready)
         except (aiosmtplib.SMTPException, OSError) as error:
             return self._broken(Stage.DATA, error)
         try:

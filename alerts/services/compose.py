@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import structlog
 
 from alerts.core import messages
 from alerts.core.messages import CompiledAlert, Links, SiteIdentity, Templates
-from alerts.core.model import Article, DeliveryKind, Envelope
+from alerts.core.model import Article, Channel, DeliveryKind, Envelope
 from alerts.core.tokens import Purpose, Secrets, confirmation_token, sign
 from alerts.storage.letters import Letter
 
@@ -18,8 +18,7 @@ _log = structlog.get_logger(__name__)
 _CACHED = 256  # compiled alerts kept: some 100 kB each at the most
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Mould:
+class _Mould(NamedTuple):
     """What alerts that differ only by their recipient have in common."""
 
     article_id: int
@@ -35,30 +34,37 @@ class Composer:
         self._templates = templates
         self._site = site
         self._secrets = secrets
-        self._ledger_id = ledger_id
+        self._id_end = f"{ledger_id}@{site.sender.rpartition('@')[2]}>"
         self._compiled: OrderedDict[_Mould, CompiledAlert | None] = OrderedDict()
+        self._last: tuple[Article, tuple[Channel, ...], str, CompiledAlert | None] | None = None
 
     def __call__(self, letter: Letter) -> Envelope:
         """Make the message of a letter; whatever it raises is this letter's fault alone."""
         if letter.recipient is None:
             raise ValueError("a letter to nobody")
-        message = self._message(letter, letter.recipient)
+        address = messages.wire_address(letter.recipient)
+        message, may_have_dots = self._message(letter, address)
         return Envelope(
-            delivery_id=letter.delivery.id,
-            sender=self._site.sender,
-            recipient=messages.wire_address(letter.recipient),
-            message=message,
-            smtputf8=messages.needs_smtputf8(letter.recipient),
+            letter.delivery.id,
+            self._site.sender,
+            address,
+            message,
+            messages.needs_smtputf8(address),
+            may_have_dots,
         )
 
     def message_id(self, delivery_id: int) -> str:
         """Give a delivery's Message-ID: the same at every try, unique beyond this database."""
-        return f"<{delivery_id}.{self._ledger_id}@{self._site.sender.rpartition('@')[2]}>"
+        return f"<{delivery_id}.{self._id_end}"
 
-    def _message(self, letter: Letter, recipient: str) -> bytes:
+    def _message(self, letter: Letter, recipient: str) -> tuple[bytes, bool]:
+        """Make the bytes; say whether a line of them may begin with a dot."""
+        if letter.delivery.kind is DeliveryKind.ALERT:
+            return self._alert(letter, recipient)
+        return self._rare(letter, recipient), True
+
+    def _rare(self, letter: Letter, recipient: str) -> bytes:
         match letter.delivery.kind:
-            case DeliveryKind.ALERT:
-                return self._alert(letter, recipient)
             case DeliveryKind.CONFIRMATION:
                 return self._confirmation(letter, recipient)
             case DeliveryKind.TEST:
@@ -70,10 +76,10 @@ class Composer:
                     dated_at=letter.delivery.dated_at,
                     language=letter.language or self._site.language,
                 )
-            case DeliveryKind.DIGEST:
+            case _:
                 raise ValueError("digests are not made yet")
 
-    def _alert(self, letter: Letter, recipient: str) -> bytes:
+    def _alert(self, letter: Letter, recipient: str) -> tuple[bytes, bool]:
         if letter.article is None:
             raise ValueError("an alert without an article")
         delivery, language = letter.delivery, letter.language or self._site.language
@@ -81,14 +87,15 @@ class Composer:
         manage = sign(Purpose.MANAGE, delivery.subscriber_id, 0, self._secrets)
         compiled = self._mould(letter, letter.article, language)
         if compiled is not None:
-            return compiled.splice(
+            spliced = compiled.splice(
                 recipient=recipient,
                 message_id=self.message_id(delivery.id),
                 unsubscribe_token=unsubscribe,
                 manage_token=manage,
                 dated_at=delivery.dated_at,
             )
-        return messages.compose_alert(
+            return spliced, compiled.may_have_dots
+        whole = messages.compose_alert(
             templates=self._templates,
             site=self._site,
             article=letter.article,
@@ -99,9 +106,18 @@ class Composer:
             dated_at=delivery.dated_at,
             language=language,
         )
+        return whole, True
 
     def _mould(self, letter: Letter, article: Article, language: str) -> CompiledAlert | None:
         """Compile an alert, or find it compiled; None where only the plain path will do."""
+        last = self._last
+        if last is not None and last[0] is article and last[1] is letter.channels and last[2] == language:
+            return last[3]  # a claim's letters share these objects
+        compiled = self._find_mould(letter, article, language)
+        self._last = (article, letter.channels, language, compiled)
+        return compiled
+
+    def _find_mould(self, letter: Letter, article: Article, language: str) -> CompiledAlert | None:
         key = _Mould(
             article_id=article.id,
             content_hash=article.content_hash,

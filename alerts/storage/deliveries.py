@@ -33,7 +33,7 @@ def _is(state: DeliveryState) -> ColumnElement[bool]:
 
 
 _PENDING, _CLAIMED = _is(DeliveryState.PENDING), _is(DeliveryState.CLAIMED)
-_UNSENT = deliveries.c.state.in_([literal_column(f"'{state}'") for state in ("failed", "expired", "cancelled")])
+_UNSENT = or_(_is(DeliveryState.FAILED), _is(DeliveryState.EXPIRED), _is(DeliveryState.CANCELLED))
 _COLUMNS = [deliveries.c[name] for name in Delivery._fields]
 _STATES = {state.value: state for state in DeliveryState}
 _KINDS = {kind.value: kind for kind in DeliveryKind}

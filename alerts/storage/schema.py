@@ -332,7 +332,8 @@ deliveries = Table(
     Index("ix_deliveries_article_id", "article_id"),
     _where("ix_deliveries_due", "state = 'pending'", "lane", "due_at", "id"),
     _where("ix_deliveries_claimed", "state = 'claimed'", "claim"),
-    _where("ix_deliveries_unsent", "state IN ('failed', 'expired', 'cancelled')", "state", "id"),
+    # OR, for IN makes SQLite build a table at every statement that writes.
+    _where("ix_deliveries_unsent", "state = 'failed' OR state = 'expired' OR state = 'cancelled'", "state", "id"),
     _where("ix_deliveries_finished_at", "finished_at IS NOT NULL", "finished_at"),
     sqlite_autoincrement=True,
 )

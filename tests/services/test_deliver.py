@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from alerts.core.deliveries import Dropped, InDoubt, Reply, Result, Stage, Untried
 from alerts.core.errors import DatabaseUnavailableError
 from alerts.core.model import DeliveryState, Envelope, Lane
-from alerts.services.deliver import Delivered, Means, deliver
+from alerts.services.deliver import AtOnce, Delivered, Means, deliver
 from alerts.services.deliver import run as deliver_module
 from alerts.services.fan_out import fan_out
 from alerts.services.maintain import expire, rescue
@@ -45,6 +45,7 @@ class Relays:
         *,
         wanted: int,
         ahead: Callable[[Envelope | None], Awaitable[Envelope | None]],  # noqa: ARG002 - these connections hold one mail
+        at_once: AtOnce,  # noqa: ARG002 - and may wait
     ) -> None:
         async def connection() -> None:
             while (envelope := await take()) is not None:
@@ -326,7 +327,7 @@ async def test_nobody_is_buried_by_who_was_cut_off_too(office: Office) -> None:
 async def test_a_claim_that_was_taken_over_changes_nothing(office: Office) -> None:
     await office.publish(1)
 
-    async def carry(take: Take, report: Report, *, wanted: int, ahead: Ahead) -> None:
+    async def carry(take: Take, report: Report, *, wanted: int, ahead: Ahead, at_once: AtOnce) -> None:
         envelope = await take()
         assert envelope is not None
         async with office.db.transaction() as tx:
@@ -472,7 +473,7 @@ async def test_a_run_that_is_broken_off_leaves_what_was_in_flight_in_doubt_and_g
     await office.publish(30)
     hangs = asyncio.Event()
 
-    async def carry(take: Take, report: Report, *, wanted: int, ahead: object) -> None:
+    async def carry(take: Take, report: Report, *, wanted: int, ahead: object, at_once: AtOnce) -> None:
         await take()
         hangs.set()
         await asyncio.Event().wait()
@@ -515,7 +516,7 @@ async def test_a_database_that_was_away_makes_no_domain_a_slow_one(office: Offic
     await office.publish(2)
     means = office.means()
 
-    async def carry(take: Take, report: Report, *, wanted: int, ahead: Ahead) -> None:
+    async def carry(take: Take, report: Report, *, wanted: int, ahead: Ahead, at_once: AtOnce) -> None:
         first = await take()
         following = await ahead(first)
         assert first is not None

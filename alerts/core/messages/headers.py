@@ -100,6 +100,7 @@ def needs_smtputf8(recipient: str) -> bool:
     return not recipient.rpartition("@")[0].isascii()
 
 
+@lru_cache(maxsize=16)  # each is asked for more than once a mail
 def wire_address(address: str) -> str:
     """Return the address as it goes over the wire, its domain as A-labels; raise AddressError for what is none."""
     email = address if _ORDINARY.match(address) else normalise(address).email

@@ -47,6 +47,8 @@ class CompiledAlert:
     _segments: tuple[bytes, ...]  # as cut; where a recipient's own piece belongs stands nothing
     _unsubscribe: tuple[int, ...]  # the places in ``_segments`` that take each piece
     _manage: tuple[int, ...]
+    #: False: surely no line of any such mail begins with a dot; an address, a date and a token never begin with one
+    may_have_dots: bool
 
     def splice(
         self, *, recipient: str, message_id: str, unsubscribe_token: str, manage_token: str, dated_at: datetime
@@ -124,10 +126,12 @@ def _cut(raw: bytes, holder: _Recipient) -> CompiledAlert:
     tail = re.split(b"(" + unsubscribe + b"|" + manage + b")", rest)
     segments = [to, b"", dated, b"", identified, b"", *tail]
     places = range(7, len(segments), 2)
+    dots = raw.startswith(b".") or b"\n." in raw
     return CompiledAlert(
         tuple(segments),
         tuple(place for place in places if segments[place] == unsubscribe),
         tuple(place for place in places if segments[place] == manage),
+        dots,
     )
 
 

@@ -8,7 +8,7 @@ next. So a kill loses nothing and repeats at most one mail a connection, each wi
     outcomes   results in groups, a durable transaction each
 """
 
-from alerts.services.deliver.means import Carrier, Delivered, Means
+from alerts.services.deliver.means import AtOnce, Carrier, Delivered, Means
 from alerts.services.deliver.run import LEASE, deliver
 
-__all__ = ["LEASE", "Carrier", "Delivered", "Means", "deliver"]
+__all__ = ["LEASE", "AtOnce", "Carrier", "Delivered", "Means", "deliver"]

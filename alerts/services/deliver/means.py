@@ -13,6 +13,16 @@ from alerts.core.model import DeliveryState, Envelope
 from alerts.storage.letters import Letter
 
 
+@dataclass(frozen=True, slots=True)
+class AtOnce:
+    """What ``ahead`` and ``report`` do, for a connection that cannot wait, with mails that are taken plainly."""
+
+    #: told which mail is under way, gives the next; None also when only waiting would tell
+    ahead: Callable[[Envelope], Envelope | None]
+    #: keeps what became of a message (the relay by name); what it is given last is called once that is on disk
+    report: Callable[[Envelope, Result, str, Callable[[], None]], None]
+
+
 class Carrier(Protocol):
     """What carries messages away: every relay that can be used, as many connections as make sense."""
 
@@ -23,11 +33,13 @@ class Carrier(Protocol):
         *,
         wanted: int,
         ahead: Callable[[Envelope | None], Awaitable[Envelope | None]],
+        at_once: AtOnce,
     ) -> None:
         """Send until ``take`` ends or no relay can be used.
 
         ``take`` waits as long as there may be more, so it is for a connection with nothing under way. ``ahead`` is
         for an open one: it is given the mail under way, and answers at once, or None, and waits a moment.
+        ``at_once`` may be used in place of ``ahead`` and ``report``.
         """
 
 

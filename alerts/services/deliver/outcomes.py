@@ -37,11 +37,10 @@ class Outcomes:
         self._db = db
         self._means = means
         self._looked_at = means.clock()
-        self._unwritten: list[tuple[Written, asyncio.Future[None]]] = []
+        self._unwritten: list[tuple[Written, Callable[[], None]]] = []
         self._enough = 1  # how many make a group
         self._stirred = asyncio.Event()  # there are enough, or it is time to end
         self._closing = False
-        self._loop = asyncio.get_running_loop()
 
     async def write(self) -> None:
         """Write outcomes in groups, one transaction at a time, until it is closed.
@@ -73,15 +72,13 @@ class Outcomes:
         self._closing = True
         self._stirred.set()
 
-    def queue(self, delivery: Delivery, decided: Outcome, *, relay: str | None) -> asyncio.Future[None]:
-        """Queue an outcome for the next group; what comes back is done once it is on disk."""
-        on_disk: asyncio.Future[None] = self._loop.create_future()
-        self._unwritten.append((Written(delivery.id, delivery.claim or "", decided, relay), on_disk))
+    def queue(self, delivery: Delivery, decided: Outcome, then: Callable[[], None], *, relay: str | None) -> None:
+        """Queue an outcome for the next group; ``then``, which must not raise, is called once it is on disk."""
+        self._unwritten.append((Written(delivery.id, delivery.claim or "", decided, relay), then))
         if len(self._unwritten) >= self._enough:
             self._stirred.set()
-        return on_disk
 
-    async def _write_group(self, group: Sequence[tuple[Written, asyncio.Future[None]]]) -> None:
+    async def _write_group(self, group: Sequence[tuple[Written, Callable[[], None]]]) -> None:
         rows = [written for written, _ in group]
         changed = self._means.domains.untold()
         for tries in itertools.count():
@@ -98,9 +95,8 @@ class Outcomes:
         self._means.domains.told(changed)
         if kept not in {len(rows), -1}:
             _log.warning("claims_lost", written=kept, of=len(rows))
-        for _, on_disk in group:
-            if not on_disk.done():
-                on_disk.set_result(None)
+        for _, then in group:
+            then()
 
     async def _write(self, rows: Sequence[Written], changed: Mapping[str, Breaker | None]) -> int:
         """Write a group with all that follows from it, in one transaction; return how many claims still held."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -15,7 +16,7 @@ from alerts.core.domains import BreakerState, Change, Domain
 from alerts.core.errors import DatabaseUnavailableError
 from alerts.core.model import Delivery, DeliveryState, Envelope, Lane
 from alerts.core.turns import Line, Turns
-from alerts.services.deliver.means import Delivered, Means
+from alerts.services.deliver.means import AtOnce, Delivered, Means
 from alerts.services.deliver.outcomes import RETRY_WRITE_S, Outcomes
 from alerts.storage import breakers, deliveries
 from alerts.storage.engine import Database
@@ -39,7 +40,8 @@ async def deliver(db: Database, means: Means, *, worker_id: str) -> Delivered:
     writer = asyncio.create_task(run.write(), name="outcomes")
     try:
         if await run.begin():
-            await means.carry(run.take, run.report, wanted=run.waiting, ahead=run.ahead)
+            at_once = AtOnce(run.ahead_at_once, run.report_at_once)
+            await means.carry(run.take, run.report, wanted=run.waiting, ahead=run.ahead, at_once=at_once)
     except asyncio.CancelledError:  # whoever breaks a run off waits for it: a database that is away must not hold it
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_S):
@@ -82,7 +84,8 @@ class _Run:
         self._dry_until = 0.0  # when to look for due mails again, by the loop's clock
         self._idle = 0  # connections that wait for a letter
         self._stirred = asyncio.Event()
-        self._last_put_off: asyncio.Future[None] | None = None
+        self._putting_off = 0  # letters that were put off, and that is not on disk
+        self._put_off_all = asyncio.Event()
         self._holds_claims = False  # perhaps: a claim whose commit got no answer may stand
         self._outcomes = Outcomes(db, means, expected=lambda: self._sending)
         self._refilling = asyncio.Lock()
@@ -117,6 +120,43 @@ class _Run:
         if following is not None:
             first.following = self._under_way[following.delivery_id]
         return following
+
+    def ahead_at_once(self, under_way: Envelope) -> Envelope | None:
+        """Give an open connection its next message behind another, unless that takes a look at the ledger."""
+        first = self._under_way[under_way.delivery_id]
+        if self._loop.time() >= self._urgent_at or not self._goes_on() or _may_take_long(first.line.domain):
+            return None
+        now = self._means.clock()
+        turn = self._turns.next(now)
+        if self._turns.late:
+            self._put_off(self._turns.put_off())
+        if turn is None:
+            return None
+        letter, line = turn
+        envelope = self._plainly_composed(letter, now)
+        if envelope is None:
+            self._turns.back(letter, line)
+            return None
+        first.following = self._under_way[letter.delivery.id] = _Turn(letter, line, now, sending=True)
+        self._in_hand += 1
+        self._sending += 1
+        return envelope
+
+    def _plainly_composed(self, letter: Letter, now: datetime) -> Envelope | None:
+        """Compose a letter; None where there is more to say about it."""
+        delivery = letter.delivery
+        if delivery.lease_until is not None and delivery.lease_until - now < _DIALOGUE:
+            return None
+        if delivery.subscriber_id in self._outcomes.left or not letter.wanted:
+            return None
+        try:
+            return self._means.compose(letter)
+        except Exception:  # noqa: BLE001 - the other way composes it again, and tells of it
+            return None
+
+    def report_at_once(self, envelope: Envelope, result: Result, relay: str, then: Callable[[], None]) -> None:
+        """Decide what a result means; ``then`` is called when that is on disk."""
+        self._decide(self._under_way[envelope.delivery_id], result, relay, then)
 
     async def _next(self, *, until: float, behind: Line[Letter] | None = None) -> Envelope | None:
         """Give the next message, or None.
@@ -192,8 +232,8 @@ class _Run:
     async def _refill(self) -> bool:
         """Claim the next letters, unless there were none a moment ago."""
         while self._loop.time() >= self._dry_until and self._goes_on():
-            if self._last_put_off is not None:
-                await self._last_put_off  # so that what is put off never piles up here
+            if self._putting_off:
+                await self._put_off_all.wait()  # so that what is put off never piles up here
             returned = self._returned
             if await self._claim():
                 return True
@@ -205,8 +245,15 @@ class _Run:
         """Give letters back as they were, due later; nobody waits for the disk here."""
         for letter, due_at in late:
             decided = put_off(letter.delivery, due_at=due_at)
-            self._last_put_off = self._outcomes.queue(letter.delivery, decided, relay=None)
+            self._outcomes.queue(letter.delivery, decided, self._is_put_off, relay=None)
         self.done.put_off += len(late)
+        self._putting_off += len(late)
+        self._put_off_all.clear()
+
+    def _is_put_off(self) -> None:
+        self._putting_off -= 1
+        if not self._putting_off:
+            self._put_off_all.set()
 
     async def _anew(self, letter: Letter) -> Letter:
         """Load a letter again whose reader left a channel since it was claimed (U3)."""
@@ -215,10 +262,7 @@ class _Run:
 
     async def report(self, envelope: Envelope, result: Result, relay: str) -> None:
         """Decide what a result means and return when that is on disk."""
-        turn = self._under_way[envelope.delivery_id]
-        await self._settle(turn, result, relay)
-        if turn.following is not None:  # that it waited for our database does not make its domain a slow one
-            turn.following.began_at = self._means.clock()
+        await self._settle(self._under_way[envelope.delivery_id], result, relay)
 
     async def close(self, writer: asyncio.Task[None]) -> None:
         """Write what is left and give back what no connection took."""
@@ -235,7 +279,7 @@ class _Run:
                 result = InDoubt(reason="broken off while it was handed over")
                 now, jitter = self._means.clock(), self._means.jitter()
                 decided = outcome(result, turn.letter.delivery, now=now, jitter=jitter)
-                self._outcomes.queue(turn.letter.delivery, decided, relay=None)
+                self._outcomes.queue(turn.letter.delivery, decided, _nothing, relay=None)
         self._under_way.clear()
         self._sending = 0
 
@@ -293,7 +337,9 @@ class _Run:
         letter = turn.letter
         if not letter.wanted:
             self._learn(turn, None, self._means.clock())
-            await self._put(turn, cancelled(letter.delivery), relay=None)
+            on_disk = self._loop.create_future()
+            self._put(turn, cancelled(letter.delivery), None, partial(_set, on_disk))
+            await on_disk
             return None
         try:
             return self._means.compose(letter)
@@ -304,13 +350,19 @@ class _Run:
             return None
 
     async def _settle(self, turn: _Turn, result: Result, relay: str | None) -> None:
+        """Decide what a result means and return when that is on disk."""
+        on_disk = self._loop.create_future()
+        self._decide(turn, result, relay, partial(_set, on_disk))
+        await on_disk
+
+    def _decide(self, turn: _Turn, result: Result, relay: str | None, then: Callable[[], None]) -> None:
         if turn.sending:
             turn.sending = False
             self._sending -= 1
         now = self._means.clock()
         self._learn(turn, result, now)
         decided = outcome(result, turn.letter.delivery, now=now, jitter=self._means.jitter())
-        await self._put(turn, decided, relay=relay, tried=not isinstance(result, Untried))
+        self._put(turn, decided, relay, then, tried=not isinstance(result, Untried))
 
     def _learn(self, turn: _Turn, result: Result | None, now: datetime) -> None:
         """Let other mails to the domain go, by what became of this one (None: it was not sent)."""
@@ -321,9 +373,17 @@ class _Run:
         if self._idle and len(self._turns):
             self._stir()
 
-    async def _put(self, turn: _Turn, decided: Outcome, *, relay: str | None, tried: bool = True) -> None:
-        """Queue an outcome for the next group and wait until it is on disk."""
-        await self._outcomes.queue(turn.letter.delivery, decided, relay=relay)
+    def _put(
+        self, turn: _Turn, decided: Outcome, relay: str | None, then: Callable[[], None], *, tried: bool = True
+    ) -> None:
+        """Queue an outcome for the next group."""
+        on_disk = partial(self._on_disk, turn, decided, tried, then)
+        self._outcomes.queue(turn.letter.delivery, decided, on_disk, relay=relay)
+
+    def _on_disk(self, turn: _Turn, decided: Outcome, tried: bool, then: Callable[[], None]) -> None:  # noqa: FBT001 - called from one place
+        """Count an outcome and let its connection go on."""
+        if turn.following is not None:  # that it waited for our database does not make its domain a slow one
+            turn.following.began_at = self._means.clock()
         self.done.count(decided, tried=tried)
         self._in_hand -= 1
         if decided.state is DeliveryState.PENDING:
@@ -331,11 +391,21 @@ class _Run:
             self._dry_until = 0.0
         if self._idle and not self._in_hand:
             self._stir()
+        then()
 
     def _stir(self) -> None:
         """Wake the connections that wait for a letter."""
         self._stirred.set()
         self._stirred.clear()
+
+
+def _set(on_disk: asyncio.Future[None]) -> None:
+    if not on_disk.done():
+        on_disk.set_result(None)
+
+
+def _nothing() -> None:
+    """Do nothing: nobody waits for it."""
 
 
 def _domain(letter: Letter) -> str:

@@ -15,7 +15,7 @@ down_revision = "0001"
 _PARTIAL = (
     ("ix_deliveries_due", ["lane", "due_at", "id"], "state = 'pending'", False),
     ("ix_deliveries_claimed", ["claim"], "state = 'claimed'", False),
-    ("ix_deliveries_unsent", ["state", "id"], "state IN ('failed', 'expired', 'cancelled')", False),
+    ("ix_deliveries_unsent", ["state", "id"], "state = 'failed' OR state = 'expired' OR state = 'cancelled'", False),
     ("ix_deliveries_finished_at", ["finished_at"], "finished_at IS NOT NULL", False),
     ("uq_deliveries_confirmation_id", ["confirmation_id"], "confirmation_id IS NOT NULL", True),
     (
