@@ -94,7 +94,8 @@ def sign(purpose: Purpose, subscriber_id: int, article_id: int, secrets: Secrets
     """Make the token of 44 characters for a link; the same arguments give the same token, until the secrets rotate."""
     key = secrets._newest  # noqa: SLF001 - the ready-made half of Secrets is this module's
     tag = key.tag(_CLAIMS.pack(purpose, subscriber_id, article_id))[:16]
-    sealed = _xor(_IDS.pack(subscriber_id, article_id), key.mask(tag))
+    mask = int.from_bytes(key.mask(tag)[:16], "big")
+    sealed = ((subscriber_id << 64 | article_id) ^ mask).to_bytes(16, "big")
     return b2a_base64(bytes((key.id,)) + tag + sealed, newline=False).translate(_URL_SAFE).decode("ascii")
 
 

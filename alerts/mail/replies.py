@@ -22,6 +22,7 @@ class Replies(asyncio.Protocol):
     """The reading half of a pipelined SMTP connection: ``await next(timeout)`` gives (code, text)."""
 
     def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._rest = b""  # the beginning of a line
         self._lines: list[bytes] = []  # of a reply whose last line is still to come
         self._code = 0
@@ -57,8 +58,10 @@ class Replies(asyncio.Protocol):
         return bool(self._ready) or self._ended is not None or self._late
 
     def expect(self, timeout_s: float) -> None:
-        """Tell the listener when no reply came within so long from now."""
-        self._expect(asyncio.get_running_loop(), timeout_s)
+        """Tell the listener, or who waits, when no reply came within so long from now."""
+        self._deadline = self._loop.time() + timeout_s
+        if self._alarm is None or self._alarm.when() > self._deadline:
+            self._set_alarm()
 
     def taken(self) -> tuple[int, str] | None:
         """Take the reply that says that a mail was taken, if it is here; else leave all."""
@@ -127,9 +130,8 @@ class Replies(asyncio.Protocol):
         if self._late:
             self._late = False
             raise TimeoutError
-        loop = asyncio.get_running_loop()
-        self._expect(loop, timeout_s)
-        self._waiter = loop.create_future()
+        self.expect(timeout_s)
+        self._waiter = self._loop.create_future()
         try:
             await self._waiter
         finally:
@@ -137,23 +139,18 @@ class Replies(asyncio.Protocol):
         if not self._ready:
             raise self._ended or BrokenReplyError("connection lost")
 
-    def _expect(self, loop: asyncio.AbstractEventLoop, timeout_s: float) -> None:
-        self._deadline = loop.time() + timeout_s
-        if self._alarm is None or self._alarm.when() > self._deadline:
-            self._set_alarm(loop)
-
-    def _set_alarm(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _set_alarm(self) -> None:
         """Look at the deadline when it is due; one that has moved meanwhile costs nothing until then."""
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm = loop.call_at(self._deadline, self._look_at_deadline, loop)
+        self._alarm = self._loop.call_at(self._deadline, self._look_at_deadline)
 
-    def _look_at_deadline(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _look_at_deadline(self) -> None:
         self._alarm = None
         if self._deadline == _NEVER or (self.listener is None and (self._waiter is None or self._waiter.done())):
             return
-        if loop.time() < self._deadline:
-            self._set_alarm(loop)
+        if self._loop.time() < self._deadline:
+            self._set_alarm()
         elif self.listener is not None:
             self._late = True
             self.listener()

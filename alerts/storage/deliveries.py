@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Integer, Select, bindparam, func, literal_column, or_, select, update
@@ -35,6 +36,7 @@ def _is(state: DeliveryState) -> ColumnElement[bool]:
 _PENDING, _CLAIMED = _is(DeliveryState.PENDING), _is(DeliveryState.CLAIMED)
 _UNSENT = or_(_is(DeliveryState.FAILED), _is(DeliveryState.EXPIRED), _is(DeliveryState.CANCELLED))
 _COLUMNS = [deliveries.c[name] for name in Delivery._fields]
+_LAST_TRYS = ("reply", "relay", "finished_at")
 _STATES = {state.value: state for state in DeliveryState}
 _KINDS = {kind.value: kind for kind in DeliveryKind}
 _LANES = {lane.value: lane for lane in Lane}
@@ -64,6 +66,8 @@ def due_ids(
 _DUE = due_ids(bindparam("b_lane", type_=Integer), now=bindparam("b_now", type_=Utc), limit=bindparam("b_limit")).cte(
     "due"
 )
+#: What a claim tells of a row; the rest it has just written itself, or it is the last try's.
+_TOLD = [deliveries.c[name] for name in Delivery._fields if name not in {"state", "claim", "lease_until", *_LAST_TRYS}]
 _CLAIM = Prepared(
     update(deliveries)
     .where(deliveries.c.id.in_(select(_DUE.c.id)), _PENDING)
@@ -73,13 +77,13 @@ _CLAIM = Prepared(
         worker_id=bindparam("b_worker"),
         lease_until=bindparam("b_lease", type_=Utc),
     )
-    .returning(*_COLUMNS),
+    .returning(*_TOLD),
     *("b_lane", "b_now", "b_limit", "b_claim", "b_worker", "b_lease"),
 )
 
 
 async def claim_due(
-    tx: AsyncConnection,
+    tx: Transaction,
     *,
     worker_id: str,
     claim: str,
@@ -88,19 +92,59 @@ async def claim_due(
     limit: int,
     lanes: Sequence[Lane] = tuple(Lane),
 ) -> list[Delivery]:
-    """Take up to ``limit`` due deliveries for a worker, lane by lane; return them in the order to send."""
+    """Take up to ``limit`` due deliveries for a worker, lane by lane; return them in the order to send.
+
+    They are as claimed, but for what became of the last try: nobody who sends asks for that.
+    """
     taken: list[Delivery] = []
     for lane in sorted(lanes):
         if len(taken) >= limit:
             break
-        values = (int(lane), now, limit - len(taken), claim, worker_id, lease_until)
-        rows = [_delivery(row) for row in await _CLAIM.rows(tx, *values)]
-        taken += sorted(rows, key=lambda it: (it.due_at, it.id))
+        rows = await _CLAIM.rows(tx, int(lane), now, limit - len(taken), claim, worker_id, lease_until)
+        taken += sorted((_as_claimed(row, claim, lease_until) for row in rows), key=_order)
     return taken
+
+
+_order = attrgetter("due_at", "id")
+
+
+def _as_claimed(row: Sequence[Any], claim: str, lease_until: datetime) -> Delivery:
+    """Make a delivery of what a claim tells."""
+    key, kind, lane, subscriber, article, confirmation, digest_run, due, dated, attempts, faults, in_doubt = row
+    return Delivery(
+        key,
+        _KINDS[kind],
+        _LANES[lane],
+        subscriber,
+        article,
+        confirmation,
+        digest_run,
+        DeliveryState.CLAIMED,
+        due,
+        dated,
+        attempts,
+        faults,
+        in_doubt,
+        claim,
+        lease_until,
+    )
 
 
 _HELD = (deliveries.c.id == bindparam("b_id"), deliveries.c.claim == bindparam("b_claim"), _CLAIMED)
 _LET_GO: dict[str, None] = {"claim": None, "worker_id": None, "lease_until": None}
+_SENT = Prepared(
+    update(deliveries)
+    .where(*_HELD)
+    .values(
+        state=literal_column(f"'{DeliveryState.SENT}'"),
+        attempts=bindparam("b_attempts"),
+        reply=bindparam("b_reply"),
+        relay=bindparam("b_relay"),
+        finished_at=bindparam("b_finished_at"),
+        **_LET_GO,
+    ),
+    *("b_attempts", "b_reply", "b_relay", "b_finished_at", "b_id", "b_claim"),
+)
 _RECORD = Prepared(
     update(deliveries)
     .where(*_HELD)
@@ -115,29 +159,27 @@ _RECORD = Prepared(
         finished_at=bindparam("b_finished_at"),
         **_LET_GO,
     ),
-    *("b_state", "b_due_at", "b_attempts", "b_faults", "b_in_doubt", "b_reply", "b_relay", "b_finished_at"),
-    *("b_id", "b_claim"),
+    *("b_state", "b_due_at", "b_faults", "b_in_doubt"),
+    *("b_attempts", "b_reply", "b_relay", "b_finished_at", "b_id", "b_claim"),
 )
 
 
 async def record_outcomes(tx: Transaction, written: Sequence[Written], *, now: datetime) -> int:
-    """Write outcomes in one statement; return how many rows were still held by their claims."""
-    rows = [
-        (
-            (it := one.outcome).state.value,
-            it.due_at,
-            it.attempts,
-            it.faults,
-            it.in_doubt,
-            it.reply,
-            one.relay,
-            now if it.finished else None,
-            one.delivery_id,
-            one.claim,
-        )
-        for one in written
-    ]
-    return await _RECORD.write(tx, rows) if rows else 0
+    """Write outcomes, a statement for the sent and one for the rest; return how many claims still held their rows.
+
+    That is -1 where the driver does not say.
+    """
+    sent: list[tuple[Any, ...]] = []
+    rest: list[tuple[Any, ...]] = []
+    for delivery_id, claim, decided, relay in written:
+        state, due_at, attempts, faults, in_doubt, reply, _ = decided
+        end = (attempts, reply, relay, now if decided.finished else None, delivery_id, claim)
+        if state is DeliveryState.SENT:
+            sent.append(end)
+        else:
+            rest.append((state, due_at, faults, in_doubt, *end))
+    counted = [await _SENT.write(tx, sent), await _RECORD.write(tx, rest)]
+    return -1 if -1 in counted else sum(counted)
 
 
 _FREE = {"state": DeliveryState.PENDING, **_LET_GO}

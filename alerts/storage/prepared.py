@@ -38,6 +38,8 @@ class Prepared:
 
     async def write(self, tx: Transaction, rows: Sequence[tuple[Any, ...]]) -> int:
         """Execute it for every row; return how many rows of the table it changed."""
+        if not rows:
+            return 0
         driver = await _inline(tx)
         if driver is None:
             assert isinstance(tx, AsyncConnection)  # noqa: S101 - what is not inline is SQLAlchemy's

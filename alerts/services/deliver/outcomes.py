@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import structlog
@@ -28,6 +28,10 @@ _GATHER_S = 0.002  # how long a result waits for others to be committed with it,
 _CLOCKS_APART = timedelta(seconds=5)  # how far two machines' clocks may differ; looking back further costs little
 
 
+#: An outcome, and what to call once it is on disk.
+_Waiting = tuple[Written, Callable[[], None]]
+
+
 class Outcomes:
     """The outcomes of a run that are not yet on disk; ``left`` names who ended a subscription meanwhile."""
 
@@ -37,7 +41,7 @@ class Outcomes:
         self._db = db
         self._means = means
         self._looked_at = means.clock()
-        self._unwritten: list[tuple[Written, Callable[[], None]]] = []
+        self._unwritten: list[_Waiting] = []
         self._enough = 1  # how many make a group
         self._stirred = asyncio.Event()  # there are enough, or it is time to end
         self._closing = False
@@ -50,11 +54,14 @@ class Outcomes:
         while not (self._closing and not self._unwritten):
             await self._stirred.wait()
             await self._gather()
-            self._stirred.clear()
-            self._enough = 1
-            group, self._unwritten = self._unwritten, []
-            if group:
-                await self._write_group(group)
+            if self._unwritten:
+                await self._write_group(self._take())
+
+    def _take(self) -> list[_Waiting]:
+        taken, self._unwritten = self._unwritten, []
+        self._enough = 1
+        self._stirred.clear()
+        return taken
 
     async def _gather(self) -> None:
         """Wait a moment until half of what connections are about to tell is here: a commit costs the same for all."""
@@ -78,43 +85,44 @@ class Outcomes:
         if len(self._unwritten) >= self._enough:
             self._stirred.set()
 
-    async def _write_group(self, group: Sequence[tuple[Written, Callable[[], None]]]) -> None:
-        rows = [written for written, _ in group]
+    async def _write_group(self, group: list[_Waiting]) -> None:
         changed = self._means.domains.untold()
         for tries in itertools.count():
             try:
-                kept = await self._write(rows, changed)
+                kept = await self._write(group, changed)
                 break
             except StorageError as error:
                 if tries % _TRIES_A_LINE == 0:
-                    _log.error("outcomes_wait_for_database", waiting=len(rows), reason=str(error))
+                    _log.error("outcomes_wait_for_database", waiting=len(group), reason=str(error))
             except Exception:  # noqa: BLE001 - a bug of ours; that a mail was sent must be on disk whatever else is not
-                _log.exception("outcomes_not_written", waiting=len(rows), next="without what the servers said")
-                rows = [_bare(one) for one in rows]
+                _log.exception("outcomes_not_written", waiting=len(group), next="without what the servers said")
+                group = [(_bare(one), then) for one, then in group]
             await asyncio.sleep(RETRY_WRITE_S)
         self._means.domains.told(changed)
-        if kept not in {len(rows), -1}:
-            _log.warning("claims_lost", written=kept, of=len(rows))
+        if kept not in {len(group), -1}:
+            _log.warning("claims_lost", written=kept, of=len(group))
         for _, then in group:
             then()
 
-    async def _write(self, rows: Sequence[Written], changed: Mapping[str, Breaker | None]) -> int:
+    async def _write(self, group: list[_Waiting], changed: Mapping[str, Breaker | None]) -> int:
         """Write a group with all that follows from it, in one transaction; return how many claims still held."""
         now = self._means.clock()
-        bad = [written.delivery_id for written in rows if written.outcome.suppress]
+        since, self._looked_at = self._looked_at - _CLOCKS_APART, now
+        bad = [one.delivery_id for one, _ in group if one.outcome.suppress]
         if bad or changed:
             async with self._db.transaction() as tx:
-                kept = await deliveries.record_outcomes(tx, rows, now=now)
+                kept = await deliveries.record_outcomes(tx, [one for one, _ in group], now=now)
                 if bad:
                     await suppressions.suppress_recipients(tx, delivery_ids=bad, now=now)
                 if changed:
                     await breakers.keep_breakers(tx, changed)
-                self.left |= await left_since(tx, self._looked_at - _CLOCKS_APART)
-        else:
-            async with self._db.prepared() as quick:
-                kept = await deliveries.record_outcomes(quick, rows, now=now)
-                self.left |= await left_since(quick, self._looked_at - _CLOCKS_APART)
-        self._looked_at = now
+                self.left |= await left_since(tx, since)
+            return kept
+        async with self._db.prepared() as quick:
+            if not any(one.outcome.suppress for one, _ in self._unwritten):
+                group += self._take()  # what came while we waited for our turn to write
+            kept = await deliveries.record_outcomes(quick, [one for one, _ in group], now=now)
+            self.left |= await left_since(quick, since)
         return kept
 
 

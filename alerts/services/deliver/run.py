@@ -14,7 +14,7 @@ import structlog
 from alerts.core.deliveries import Fault, InDoubt, Outcome, Result, Untried, cancelled, outcome, put_off
 from alerts.core.domains import BreakerState, Change, Domain
 from alerts.core.errors import DatabaseUnavailableError
-from alerts.core.model import Delivery, DeliveryState, Envelope, Lane
+from alerts.core.model import DeliveryState, Envelope, Lane
 from alerts.core.turns import Line, Turns
 from alerts.services.deliver.means import AtOnce, Delivered, Means
 from alerts.services.deliver.outcomes import RETRY_WRITE_S, Outcomes
@@ -62,6 +62,7 @@ class _Turn:
     line: Line[Letter]
     began_at: datetime
     sending: bool = False  # a connection has it, and has told nothing of it yet
+    expected: bool = False  # its result comes next on its connection
     following: _Turn | None = None  # waits on the same connection until this one's outcome is on disk
 
 
@@ -76,7 +77,7 @@ class _Run:
         self._loop = asyncio.get_running_loop()
         self._turns: Turns[Letter] = Turns(means.domains, connections=means.connections)
         self._under_way: dict[int, _Turn] = {}  # by delivery
-        self._sending = 0  # mails that connections have and tell nothing of yet
+        self._expected = 0  # results that come next on some connection
         self._in_hand = 0  # letters whose turn came and whose outcome is not on disk
         self._over = False
         self._returned = 0  # outcomes after which something may be due at once
@@ -87,7 +88,7 @@ class _Run:
         self._putting_off = 0  # letters that were put off, and that is not on disk
         self._put_off_all = asyncio.Event()
         self._holds_claims = False  # perhaps: a claim whose commit got no answer may stand
-        self._outcomes = Outcomes(db, means, expected=lambda: self._sending)
+        self._outcomes = Outcomes(db, means, expected=lambda: self._expected)
         self._refilling = asyncio.Lock()
         self._size = _SMALLEST * 4
         self._refilled_at: datetime | None = None
@@ -103,7 +104,7 @@ class _Run:
 
     async def begin(self) -> bool:
         """Claim the first letters; False when nothing is due, or it is time to stop."""
-        return self._goes_on() and bool(await self._claim())
+        return self._goes_on() and await self._claim()
 
     async def take(self) -> Envelope | None:
         """Give a message, composed now, to a connection that has none; wait for one until the run is over."""
@@ -119,6 +120,7 @@ class _Run:
         following = await self._next(until=0.0, behind=first.line)
         if following is not None:
             first.following = self._under_way[following.delivery_id]
+            self._expect(first.following, expected=False)
         return following
 
     def ahead_at_once(self, under_way: Envelope) -> Envelope | None:
@@ -139,7 +141,6 @@ class _Run:
             return None
         first.following = self._under_way[letter.delivery.id] = _Turn(letter, line, now, sending=True)
         self._in_hand += 1
-        self._sending += 1
         return envelope
 
     def _plainly_composed(self, letter: Letter, now: datetime) -> Envelope | None:
@@ -200,8 +201,13 @@ class _Run:
         envelope = await self._compose(turn)
         if envelope is not None:
             turn.sending = True
-            self._sending += 1
+            self._expect(turn)
         return envelope
+
+    def _expect(self, turn: _Turn, *, expected: bool = True) -> None:
+        """Count a result in, or out, that comes next on its connection."""
+        self._expected += expected - turn.expected
+        turn.expected = expected
 
     async def _more(self, until: float) -> bool:
         """Wait until there may be something to send; False when ``until`` is past, or the run over."""
@@ -281,7 +287,7 @@ class _Run:
                 decided = outcome(result, turn.letter.delivery, now=now, jitter=jitter)
                 self._outcomes.queue(turn.letter.delivery, decided, _nothing, relay=None)
         self._under_way.clear()
-        self._sending = 0
+        self._expected = 0
 
     async def _give_back(self) -> None:
         """Return to pending what the ledger says is ours: no connection has any of it any more.
@@ -300,16 +306,19 @@ class _Run:
             else:
                 return
 
-    async def _claim(self, *, urgent: bool = False) -> list[Delivery]:
-        """Claim what is due, the first lane first; only that lane, and before all that waits, when it is urgent."""
+    async def _claim(self, *, urgent: bool = False) -> bool:
+        """Claim what is due, the first lane first; only that lane, and before all that waits, when it is urgent.
+
+        Return whether anything was.
+        """
         now = self._means.clock()
         if not urgent:
             self._adapt(now)
         tellings = self._means.domains.tellings
         held, self._holds_claims = self._holds_claims, True
-        async with self._db.transaction() as tx:
+        async with self._db.prepared() as quick:
             claimed = await deliveries.claim_due(
-                tx,
+                quick,
                 worker_id=self._worker_id,
                 claim=self._means.new_claim(),
                 now=now,
@@ -317,13 +326,16 @@ class _Run:
                 limit=_SMALLEST if urgent else self._size,
                 lanes=(Lane.CONFIRMATION,) if urgent else tuple(Lane),
             )
-            letters = await load_letters(tx, claimed) if claimed else []
-            shut = await breakers.shut_breakers(tx) if claimed else None
         self._holds_claims = held or bool(claimed)
-        if shut is not None and tellings == self._means.domains.tellings:
+        if not claimed:
+            return False
+        async with self._db.reading() as tx:  # nobody who writes waits for this
+            letters = await load_letters(tx, claimed)
+            shut = await breakers.shut_breakers(tx)
+        if tellings == self._means.domains.tellings:
             self._means.domains.agree(shut)
         self._turns.add(((letter, _domain(letter)) for letter in letters), first=urgent)
-        return claimed
+        return True
 
     def _adapt(self, now: datetime) -> None:
         """Claim more when the last claim was sent off quickly, less when it took long."""
@@ -356,9 +368,8 @@ class _Run:
         await on_disk
 
     def _decide(self, turn: _Turn, result: Result, relay: str | None, then: Callable[[], None]) -> None:
-        if turn.sending:
-            turn.sending = False
-            self._sending -= 1
+        turn.sending = False
+        self._expect(turn, expected=False)
         now = self._means.clock()
         self._learn(turn, result, now)
         decided = outcome(result, turn.letter.delivery, now=now, jitter=self._means.jitter())
@@ -384,6 +395,7 @@ class _Run:
         """Count an outcome and let its connection go on."""
         if turn.following is not None:  # that it waited for our database does not make its domain a slow one
             turn.following.began_at = self._means.clock()
+            self._expect(turn.following, expected=turn.following.sending)
         self.done.count(decided, tried=tried)
         self._in_hand -= 1
         if decided.state is DeliveryState.PENDING:
