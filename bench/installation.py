@@ -210,7 +210,9 @@ class Installation:
 
     def _start(self) -> None:
         with (self._folder / "log").open("wb") as log:
-            self._daemon = subprocess.Popen(self._command("run", *self._options), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self._daemon = subprocess.Popen(
+                self._command("run", *self._options), stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
 
     def _is_ready(self) -> bool:
         """Whether the site answers and the senders have joined."""

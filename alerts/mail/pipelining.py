@@ -51,7 +51,9 @@ class Pipelined:
 
         ``at_once`` does what ``ahead`` and ``tell`` do without a task that waits, as long as all is plain.
         """
-        stream = Stream(self._transport, self._replies, self._offer, at_once) if at_once is not None else None
+        stream = None
+        if at_once is not None:
+            stream = Stream(self._transport, self._replies, self._offer, self._timeouts, at_once)
         mail: Envelope | None = await self._sendable(first, None, ahead, tell)
         self._ask(mail)
         while mail is not None:
@@ -109,8 +111,7 @@ class Pipelined:
         self._ask(following, before=body(mail))
         sent = mail if stream is None else None
         if stream is not None:
-            left = self._share - self.carried
-            sent, following = await stream.run(mail, following, left=left, timeout_s=self._timeouts.body_s)
+            sent, following = await stream.run(mail, following, left=self._share - self.carried)
             self.carried += stream.carried
         if sent is not None:
             await tell(sent, await self._after_dot())

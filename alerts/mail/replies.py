@@ -80,6 +80,12 @@ class Replies(asyncio.Protocol):
             ready.popleft()
         return True
 
+    @property
+    def may_grant(self) -> bool:
+        """Whether what is here of the replies to MAIL, RCPT and DATA is good, and the rest may still come."""
+        here = len(self._ready) < 3 and all(code < 300 for code, _ in self._ready)  # noqa: PLR2004 - as above
+        return here and self._ended is None and not self._late
+
     def data_received(self, data: bytes) -> None:
         """Cut what came into lines, and lines into replies."""
         if self._ended is not None:

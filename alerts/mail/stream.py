@@ -14,6 +14,7 @@ from alerts.core.deliveries import Reply, Stage
 from alerts.core.model import Envelope
 from alerts.mail.offer import Offer, body
 from alerts.mail.replies import Replies
+from alerts.mail.timeouts import Timeouts
 
 
 class AtOnce(Protocol):
@@ -33,11 +34,15 @@ class Stream:
 
     sent       the body of ``mail`` is written, and the commands of ``following``; the server's word is awaited
     telling    the server took ``mail``; its outcome is on its way to the disk
+    asked      that is on disk, ``mail`` is None; the server has yet to say that the body of ``following`` may come
     over       ``mail`` and ``following`` are for others to go on with; ``mail`` is None if it is told of
     """
 
-    def __init__(self, transport: asyncio.Transport, replies: Replies, offer: Offer, at_once: AtOnce) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, replies: Replies, offer: Offer, timeouts: Timeouts, at_once: AtOnce
+    ) -> None:
         self._transport = transport
+        self._timeouts = timeouts
         self._replies = replies
         self._offer = offer
         self._at_once = at_once
@@ -46,21 +51,20 @@ class Stream:
         self._telling = False
         self._over: asyncio.Future[None]
         self._left = 0  # messages that the connection may still carry
-        self._timeout_s = 0.0
         self.carried = 0
 
     async def run(
-        self, mail: Envelope, following: Envelope | None, *, left: int, timeout_s: float
+        self, mail: Envelope, following: Envelope | None, *, left: int
     ) -> tuple[Envelope | None, Envelope | None]:
         """Go on from a body that is written until something is not plain; return ``mail`` and ``following`` as above.
 
         Where the time was up, TimeoutError comes from the next look at the replies.
         """
         self._mail, self._following = mail, following
-        self._left, self._timeout_s, self.carried = left, timeout_s, 0
+        self._left, self.carried = left, 0
         self._over = asyncio.get_running_loop().create_future()
         self._replies.listener = self._hear
-        self._replies.expect(timeout_s)
+        self._replies.expect(self._timeouts.body_s)
         try:
             self._hear()
             await self._over
@@ -72,34 +76,45 @@ class Stream:
         """Listen to the server: it took the mail, or the stream is over."""
         if self._telling or self._over.done():
             return
+        if self._mail is None:
+            self._go_on()
+            return
         taken = self._replies.taken()
         if taken is None:
             if self._replies.waits_in_vain:
                 self._end()
             return
-        assert self._mail is not None  # noqa: S101 - see the states
         code, text = taken
         self._telling = True
         self._at_once.report(self._mail, Reply(code=code, text=text, stage=Stage.BODY), self._go_on)
 
     def _go_on(self) -> None:
-        """Send the next body, now that the last mail's outcome is on disk."""
+        """Send the next body, now that the last mail's outcome is on disk, as soon as the server lets us."""
         self._telling, self._mail = False, None
         if self._over.done():  # broken off meanwhile
             return
         mail = self._following
         try:
-            if mail is None or self._transport.is_closing() or not self._replies.granted():
+            if mail is None or self._transport.is_closing():
                 self._end()
+                return
+            if not self._replies.granted():
+                self._wait_for_grant()
                 return
             self.carried += 1
             self._left -= 1
             self._mail, self._following = mail, self._ahead(mail) if self._left > 0 else None
             asked = self._offer.commands(self._following) if self._following is not None else b""
             self._transport.write(body(mail) + asked)
-            self._replies.expect(self._timeout_s)
+            self._replies.expect(self._timeouts.body_s)
         except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for this connection
             self._over.set_exception(error)
+
+    def _wait_for_grant(self) -> None:
+        if self._replies.may_grant:
+            self._replies.expect(self._timeouts.command_s)
+        else:
+            self._end()
 
     def _ahead(self, mail: Envelope) -> Envelope | None:
         """Ask for the next mail; one that this server cannot take is told of, and there is none for now."""

@@ -90,6 +90,7 @@ class _Run:
         self._holds_claims = False  # perhaps: a claim whose commit got no answer may stand
         self._outcomes = Outcomes(db, means, expected=lambda: self._expected)
         self._refilling = asyncio.Lock()
+        self._refill_task: asyncio.Task[None] | None = None
         self._size = _SMALLEST * 4
         self._refilled_at: datetime | None = None
 
@@ -132,6 +133,8 @@ class _Run:
         turn = self._turns.next(now)
         if self._turns.late:
             self._put_off(self._turns.put_off())
+        if len(self._turns) < self._means.connections and self._loop.time() >= self._dry_until:
+            self._refill_soon()
         if turn is None:
             return None
         letter, line = turn
@@ -160,11 +163,7 @@ class _Run:
         self._decide(self._under_way[envelope.delivery_id], result, relay, then)
 
     async def _next(self, *, until: float, behind: Line[Letter] | None = None) -> Envelope | None:
-        """Give the next message, or None.
-
-        A database that is away ends the run, quietly: an error would break off the other connections, and what they
-        have in flight would be in doubt.
-        """
+        """Give the next message, or None."""
         try:
             while self._goes_on():
                 if self._loop.time() >= self._urgent_at and len(self._turns):
@@ -181,8 +180,7 @@ class _Run:
                 elif (envelope := await self._hand_out(*turn, now)) is not None:
                     return envelope
         except DatabaseUnavailableError as error:
-            self._over = True
-            _log.warning("sending_waits_for_database", reason=str(error))
+            self._end_without_database(error)
         return None
 
     def _goes_on(self) -> bool:
@@ -235,6 +233,27 @@ class _Run:
         self._urgent_at = self._loop.time() + _URGENT_S
         await self._claim(urgent=True)
 
+    def _refill_soon(self) -> None:
+        """Claim before the last letter is given out, so that no connection has to wait for one."""
+        if self._refill_task is None or self._refill_task.done():
+            self._refill_task = asyncio.create_task(self._refill_ahead(), name="claim")
+
+    async def _refill_ahead(self) -> None:
+        try:
+            async with self._refilling:
+                if len(self._turns) < self._means.connections:
+                    await self._refill()
+        except DatabaseUnavailableError as error:
+            self._end_without_database(error)
+
+    def _end_without_database(self, error: DatabaseUnavailableError) -> None:
+        """End the run, quietly.
+
+        An error would break off the connections, and what they have in flight would be in doubt.
+        """
+        self._over = True
+        _log.warning("sending_waits_for_database", reason=str(error))
+
     async def _refill(self) -> bool:
         """Claim the next letters, unless there were none a moment ago."""
         while self._loop.time() >= self._dry_until and self._goes_on():
@@ -272,6 +291,9 @@ class _Run:
 
     async def close(self, writer: asyncio.Task[None]) -> None:
         """Write what is left and give back what no connection took."""
+        if self._refill_task is not None:
+            self._over = True
+            await asyncio.gather(self._refill_task, return_exceptions=True)
         self._doubt_the_interrupted()
         self._outcomes.close()
         await writer
