@@ -119,7 +119,7 @@ class Outcomes:
                 self.left |= await left_since(tx, since)
             return kept
         async with self._db.prepared() as quick:
-            if not any(one.outcome.suppress for one, _ in self._unwritten):
+            if not self._means.domains.untold() and not any(one.outcome.suppress for one, _ in self._unwritten):
                 group += self._take()  # what came while we waited for our turn to write
             kept = await deliveries.record_outcomes(quick, [one for one, _ in group], now=now)
             self.left |= await left_since(quick, since)
