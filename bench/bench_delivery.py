@@ -54,7 +54,7 @@ def main() -> None:
     reader.add_argument("--runs", type=int, default=5, help="turns of the small size")
     reader.add_argument("--large-runs", type=int, default=3, help="turns of the large size")
     reader.add_argument("--sinks", type=int, default=2)
-    reader.add_argument("--connections", type=int, default=8, help="to each sink")
+    reader.add_argument("--connections", type=int, default=32, help="to each sink")
     reader.add_argument("--ours", action="store_true", help="our own sink, also where Postfix's is there")
     reader.add_argument("--dry", action="store_true", help="print only")
     asked = reader.parse_args()
@@ -95,6 +95,8 @@ async def _turn(  # noqa: PLR0917 - one of each
     print(f"  {slug}: {turn.path.rate:,.0f}/s", flush=True)
     if found := rivals.smtp_source(running, connections=connections, mails=sizes.small, message=message):
         turn.rivals["smtp-source"] = found
+    if found := rivals.smtp_source(running, connections=connections, mails=sizes.small, message=message, keep=False):
+        turn.rivals["smtp-source as it comes"] = found
     turn.rivals["raw"] = rivals.raw(running, connections=connections, mails=sizes.small, message=message)
     if slug == "small":
         turn.rivals["naive"] = rivals.naive(running, connections=connections, mails=sizes.naive, message=message)
@@ -104,7 +106,8 @@ async def _turn(  # noqa: PLR0917 - one of each
 
 
 _NAMES = {
-    "smtp-source": "Postfix's `smtp-source -d`, C",
+    "smtp-source": "Postfix's `smtp-source -d`, C: connections are kept",
+    "smtp-source as it comes": "Postfix's `smtp-source`, C: a connection a mail",
     "raw": "our pipelined connections, ready bytes, no ledger",
     "naive": "Jinja2 + EmailMessage + aiosmtplib `send_message`, one process",
 }

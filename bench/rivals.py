@@ -1,7 +1,7 @@
 """What the whole path is compared with: smtp-source, the naive way, and our pipelined connection with ready bytes.
 
 Each gets the same sinks, the same number of connections and mails of the same size. `smtp-source` keeps its connections
-(`-d`), which is its fastest way. The other two run as processes of their own:
+(`-d`), which is its fastest way, and is measured without that too. The other two run as processes of their own:
 
     python bench/rivals.py raw|naive --ports PORT,… --connections N --mails N --message FILE
 
@@ -49,15 +49,30 @@ class Sent:
         return self.mails / self.seconds
 
 
-def smtp_source(sinks: Sequence[RunningSink], *, connections: int, mails: int, message: Path) -> Sent | None:
-    """Send by Postfix's load generator, one process a sink; None where it is not installed."""
+def smtp_source(
+    sinks: Sequence[RunningSink], *, connections: int, mails: int, message: Path, keep: bool = True
+) -> Sent | None:
+    """Send by Postfix's load generator, one process a sink; None where it is not installed.
+
+    ``keep`` its connections from mail to mail, which is faster than what it does by itself.
+    """
     tool = postfix_tool("smtp-source")
     if tool is None:
         return None
     lines = message.with_suffix(".lf")
     lines.write_bytes(message.read_bytes().replace(b"\r\n", b"\n"))
     each = mails // len(sinks)
-    options = ["-d", "-s", str(connections), "-m", str(each), "-f", _SENDER, "-t", "reader@d1.example"]
+    options = [
+        *(["-d"] if keep else []),
+        "-s",
+        str(connections),
+        "-m",
+        str(each),
+        "-f",
+        _SENDER,
+        "-t",
+        "reader@d1.example",
+    ]
     before, began = _children_cpu_s(), time.monotonic()
     running = [subprocess.Popen([tool, *options, "-F", str(lines), f"127.0.0.1:{sink.port}"]) for sink in sinks]
     for process in running:

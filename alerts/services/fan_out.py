@@ -11,6 +11,7 @@ from alerts.storage.engine import Database
 RANGE = (
     5_000  # subscribers a transaction: long enough to be fast, short enough that senders and pages never wait for it
 )
+FIRST_RANGE = 500  # … and the first one shorter still, so that the first mail leaves at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,7 @@ async def fan_out(db: Database, article_id: int, *, now: datetime, size: int = R
         after = await fan_outs.lock_cursor(tx, article_id)
         if after is None:
             return FannedOut(created=0, finished=True)
-        up_to = await fan_outs.range_end(tx, article_id, after=after, size=size)
+        up_to = await fan_outs.range_end(tx, article_id, after=after, size=size if after else min(size, FIRST_RANGE))
         if up_to is None:
             await fan_outs.finish(tx, article_id, now=now)
             return FannedOut(created=0, finished=True)

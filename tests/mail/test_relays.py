@@ -1,9 +1,8 @@
 import asyncio
-from collections import deque
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
+from relay_hand import BODY, Clock, Hand, letter
 from scripted_smtp import DROP, EHLO, STALL, ScriptedSmtp, Session
 
 from alerts.core.deliveries import Dropped, InDoubt, Reply, Result, Stage, Untried
@@ -14,45 +13,13 @@ from alerts.mail.relays import Relay, RelayState, carry_all
 from alerts.mail.timeouts import Timeouts
 
 QUICK = Timeouts(connect_s=0.4, command_s=0.3, body_s=0.3, quit_s=0.2)
-BODY = b"Subject: hello\r\n\r\n.a line with a dot\r\n.\r\n..\r\nFrom here\r\n"
 
 
-def letter(number: int, *, recipient: str | None = None, smtputf8: bool = False, message: bytes = BODY) -> Envelope:
-    return Envelope(
-        delivery_id=number,
-        sender="alerts@daily.example",
-        recipient=recipient or f"reader{number}@example.org",
-        message=message,
-        smtputf8=smtputf8,
-    )
-
-
-class Hand:
-    """Gives envelopes out and keeps what came of them."""
-
-    def __init__(self, envelopes: Sequence[Envelope]) -> None:
-        self.waiting = deque(envelopes)
-        self.results: list[tuple[int, Result, str]] = []
-
-    async def take(self) -> Envelope | None:
-        return self.waiting.popleft() if self.waiting else None
-
-    async def report(self, envelope: Envelope, result: Result, relay: str) -> None:
-        """Keep the result; what nobody tried is due again, as in the ledger."""
-        self.results.append((envelope.delivery_id, result, relay))
-        if isinstance(result, Untried):
-            self.waiting.append(envelope)
-
-    def result(self, number: int) -> Result:
-        return [result for delivery_id, result, _ in self.results if delivery_id == number][-1]
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
+@pytest.fixture(autouse=True, params=["waiting", "at once"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Hand mails out in both ways: whatever a server does must come to the same."""
+    monkeypatch.setattr(Hand, "plain", request.param == "at once")
+    return str(request.param)
 
 
 def relay_to(port: int, *, clock: Clock | None = None, connections: int = 1, messages: int = 100) -> Relay:
@@ -85,7 +52,7 @@ def at(phase: str, reply: bytes, offer: tuple[str, ...] = EHLO, *, session: int 
 async def test_a_message_arrives_as_it_was_made_dots_included(offer: tuple[str, ...]) -> None:
     async with ScriptedSmtp(extensions=offer) as server:
         hand = Hand([letter(1)])
-        await carry_all([relay_to(server.port)], hand.take, hand.report, wanted=1)
+        await hand.carry([relay_to(server.port)], wanted=1)
         assert [one.data for one in server.accepted] == [BODY]
         assert hand.result(1) == Reply(code=250, text="2.0.0 queued", stage=Stage.BODY)
 
@@ -103,7 +70,7 @@ async def test_a_refusal_is_told_with_its_stage_and_the_next_mail_goes_on(
 
     async with ScriptedSmtp(script, extensions=offer) as server:
         hand = Hand([letter(1), letter(2)])
-        await carry_all([relay_to(server.port)], hand.take, hand.report, wanted=2)
+        await hand.carry([relay_to(server.port)], wanted=2)
         refused = hand.result(1)
         assert isinstance(refused, Reply)
         assert (refused.code, refused.stage) == (int(reply[:3]), stage)
@@ -118,7 +85,7 @@ async def test_before_the_dot_a_broken_connection_means_not_taken(how: bytes, of
 
     async with ScriptedSmtp(script, extensions=offer) as server:
         hand = Hand([letter(1), letter(2)])
-        await carry_all([relay_to(server.port)], hand.take, hand.report, wanted=2)
+        await hand.carry([relay_to(server.port)], wanted=2)
         assert isinstance(hand.result(1), Dropped)
         assert [one.recipient for one in server.accepted] == ["reader2@example.org"]
 
@@ -127,7 +94,7 @@ async def test_before_the_dot_a_broken_connection_means_not_taken(how: bytes, of
 async def test_after_the_dot_a_broken_connection_means_in_doubt(how: bytes, offer: tuple[str, ...]) -> None:
     async with at("dot", how, offer, session=0) as server:
         hand = Hand([letter(1), letter(2)])
-        await carry_all([relay_to(server.port)], hand.take, hand.report, wanted=2)
+        await hand.carry([relay_to(server.port)], wanted=2)
         assert isinstance(hand.result(1), InDoubt)
         assert isinstance(hand.result(2), Reply)
 
@@ -135,7 +102,7 @@ async def test_after_the_dot_a_broken_connection_means_in_doubt(how: bytes, offe
 async def test_a_drop_in_the_middle_of_a_large_body_is_in_doubt_at_worst(offer: tuple[str, ...]) -> None:
     async with at("body", DROP, offer, session=0) as server:
         hand = Hand([letter(1, message=b"Subject: x\r\n\r\n" + b"y" * 70 * 1000 + b"\r\n")])
-        await carry_all([relay_to(server.port)], hand.take, hand.report, wanted=1)
+        await hand.carry([relay_to(server.port)], wanted=1)
         assert isinstance(hand.result(1), InDoubt)
         assert server.accepted == []
 
@@ -149,7 +116,7 @@ async def test_a_server_that_closes_after_some_messages_costs_no_attempt(how: by
         envelopes = [letter(number) for number in range(5)]
         hand = Hand(envelopes)
         relay = relay_to(server.port)
-        await carry_all([relay], hand.take, hand.report, wanted=5)
+        await hand.carry([relay], wanted=5)
         untried = [number for number, result, _ in hand.results if isinstance(result, Untried)]
         taken = [number for number, result, _ in hand.results if isinstance(result, Reply) and result.code == 250]
         assert (len(untried), len(taken)) == (2, 5)
@@ -159,18 +126,18 @@ async def test_a_server_that_closes_after_some_messages_costs_no_attempt(how: by
 async def test_a_connection_is_replaced_after_its_share_of_messages(offer: tuple[str, ...]) -> None:
     async with ScriptedSmtp(extensions=offer) as server:
         hand = Hand([letter(number) for number in range(5)])
-        await carry_all([relay_to(server.port, messages=2)], hand.take, hand.report, wanted=5)
+        await hand.carry([relay_to(server.port, messages=2)], wanted=5)
         assert [session.mails for session in server.sessions] == [2, 2, 1]
 
 
 async def test_never_more_connections_than_configured_nor_than_messages(offer: tuple[str, ...]) -> None:
     async with ScriptedSmtp(extensions=offer) as server:
         hand = Hand([letter(number) for number in range(40)])
-        await carry_all([relay_to(server.port, connections=4)], hand.take, hand.report, wanted=40)
+        await hand.carry([relay_to(server.port, connections=4)], wanted=40)
         assert (server.most_open, len(server.accepted)) == (4, 40)
     async with ScriptedSmtp(extensions=offer) as server:
         hand = Hand([letter(1)])
-        await carry_all([relay_to(server.port, connections=4)], hand.take, hand.report, wanted=1)
+        await hand.carry([relay_to(server.port, connections=4)], wanted=1)
         assert len(server.sessions) == 1
 
 
@@ -180,7 +147,7 @@ async def test_a_relay_that_is_down_rests_and_takes_nothing_more() -> None:
     clock = Clock()
     relay = relay_to(port, clock=clock)
     hand = Hand([letter(1), letter(2)])
-    await carry_all([relay], hand.take, hand.report, wanted=2)
+    await hand.carry([relay], wanted=2)
     assert isinstance(hand.result(1), Untried)
     assert (len(hand.waiting), relay.available(), relay.health.state) == (2, False, RelayState.FAILING)
     clock.now += timedelta(seconds=2)
@@ -195,7 +162,7 @@ async def test_a_refused_login_condemns_the_relay_and_no_recipient() -> None:
         relay = relay_to(server.port)
         relay.endpoint = Endpoint(host="127.0.0.1", port=server.port, tls="none", username="bob", password="wrong")
         hand = Hand([letter(1)])
-        await carry_all([relay], hand.take, hand.report, wanted=1)
+        await hand.carry([relay], wanted=1)
         assert isinstance(hand.result(1), Untried)
         assert relay.health.state is RelayState.CONDEMNED
         assert "wrong" not in str(relay.health.reason)
@@ -206,7 +173,7 @@ async def test_the_other_relay_goes_on_when_one_is_down() -> None:
         async with ScriptedSmtp() as gone:
             port = gone.port
         hand = Hand([letter(number) for number in range(10)])
-        await carry_all([relay_to(port), relay_to(server.port)], hand.take, hand.report, wanted=10)
+        await hand.carry([relay_to(port), relay_to(server.port)], wanted=10)
         assert len(server.accepted) == 10
         assert sum(isinstance(result, Untried) for _, result, _ in hand.results) == 1
 
@@ -243,7 +210,7 @@ async def test_a_utf8_address_fails_alone_where_the_server_cannot_take_it() -> N
         hand = Hand(
             [letter(1, recipient="δοκιμή@example.org", smtputf8=True), letter(2), letter(3, message=BODY * 100)]
         )
-        await carry_all([relay_to(server.port)], hand.take, hand.report, wanted=3)
+        await hand.carry([relay_to(server.port)], wanted=3)
         refused, too_big = hand.result(1), hand.result(3)
         assert isinstance(refused, Reply)
         assert refused.code == 553
@@ -255,7 +222,7 @@ async def test_a_utf8_address_fails_alone_where_the_server_cannot_take_it() -> N
 async def test_a_failed_quit_is_no_failure(offer: tuple[str, ...]) -> None:
     async with at("quit", DROP, offer) as server:
         hand = Hand([letter(1)])
-        await carry_all([relay_to(server.port)], hand.take, hand.report, wanted=1)
+        await hand.carry([relay_to(server.port)], wanted=1)
         assert len(server.accepted) == 1
 
 
@@ -269,7 +236,7 @@ async def test_a_pipelined_mail_costs_one_round_trip() -> None:
 
     async with ScriptedSmtp(script) as server:
         hand = Hand([letter(number) for number in range(20)])
-        await carry_all([relay_to(server.port)], hand.take, hand.report, wanted=20)
+        await hand.carry([relay_to(server.port)], wanted=20)
         assert len(server.accepted) == 20
         assert len(server.sessions) == 1
         assert "RSET" not in server.sessions[0].commands
@@ -295,6 +262,28 @@ async def test_a_body_is_written_only_after_the_last_result_is_kept() -> None:
         assert (kept, early) == (list(range(10)), [])
 
 
+async def test_mails_that_are_taken_plainly_wait_in_no_task(way: str, offer: tuple[str, ...]) -> None:
+    kept: list[int] = []
+    early: list[int] = []
+
+    def script(phase: str, session: Session) -> bytes | None:
+        if phase == "dot" and len(kept) < session.mails:
+            early.append(session.mails)
+        return None
+
+    class Disk(list[tuple[int, Result, str]]):
+        def append(self, told: tuple[int, Result, str]) -> None:
+            kept.append(told[0])
+            super().append(told)
+
+    async with ScriptedSmtp(script, extensions=offer) as server:
+        hand = Hand([letter(number) for number in range(30)])
+        hand.results = Disk()
+        await hand.carry([relay_to(server.port)], wanted=30)
+        assert (sorted(kept), early) == (list(range(30)), [])
+        assert hand.at_once == (30 if (way, offer) == ("at once", EHLO) else 0)
+
+
 @pytest.mark.parametrize("lie", [b"503 5.5.1 bad sequence\r\n", STALL, b"500 what?\r\n"])
 @pytest.mark.parametrize("phase", ["mail", "data"])
 async def test_a_server_that_lies_about_pipelining_is_driven_step_by_step(lie: bytes, phase: str) -> None:
@@ -306,7 +295,7 @@ async def test_a_server_that_lies_about_pipelining_is_driven_step_by_step(lie: b
     async with ScriptedSmtp(script) as server:
         hand = Hand([letter(number) for number in range(4)])
         relay = relay_to(server.port)
-        await carry_all([relay], hand.take, hand.report, wanted=4)
+        await hand.carry([relay], wanted=4)
         assert sorted(it.recipient for it in server.accepted) == [f"reader{number}@example.org" for number in range(4)]
         assert not relay.pipelining
         assert relay.health.state is RelayState.OK
@@ -319,7 +308,7 @@ async def test_an_empty_body_clears_a_server_that_asks_for_one_after_refusing_ev
     async with ScriptedSmtp(script) as server:
         server.generous = True
         hand = Hand([letter(number) for number in range(4)])
-        await carry_all([relay_to(server.port)], hand.take, hand.report, wanted=4)
+        await hand.carry([relay_to(server.port)], wanted=4)
         assert sorted(it.recipient for it in server.accepted) == [f"reader{number}@example.org" for number in (0, 2, 3)]
         refused = hand.result(1)
         assert isinstance(refused, Reply)
@@ -332,6 +321,6 @@ async def test_an_empty_body_clears_a_server_that_asks_for_one_after_refusing_ev
 async def test_a_server_that_talks_without_end_is_cut_off(chatter: bytes) -> None:
     async with at("dot", chatter, session=0) as server:
         hand = Hand([letter(1)])
-        await carry_all([relay_to(server.port)], hand.take, hand.report, wanted=1)
+        await hand.carry([relay_to(server.port)], wanted=1)
         assert isinstance(hand.results[0][1], InDoubt | Reply)
         assert server.open <= 1

@@ -1,14 +1,15 @@
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from secrets import token_hex
+from typing import Any
 
 import pytest
 from cast import World
 from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.deliveries import Dropped, InDoubt, Reply, Result, Stage, Untried
 from alerts.core.errors import DatabaseUnavailableError
@@ -37,6 +38,7 @@ class Relays:
     connections: int = 3
     carried: list[Envelope] = field(default_factory=list)
     after: Callable[[int], None] = lambda _: None
+    plain: bool = False  # uses ``at_once`` where it can
 
     async def __call__(
         self,
@@ -45,13 +47,20 @@ class Relays:
         *,
         wanted: int,
         ahead: Callable[[Envelope | None], Awaitable[Envelope | None]],  # noqa: ARG002 - these connections hold one mail
-        at_once: AtOnce,  # noqa: ARG002 - and may wait
+        at_once: AtOnce,
     ) -> None:
         async def connection() -> None:
-            while (envelope := await take()) is not None:
+            following: Envelope | None = None
+            while (envelope := following or await take()) is not None:
                 self.carried.append(envelope)
-                result = self.answer(envelope)
-                await report(envelope, result, "relay")
+                result, following = self.answer(envelope), None
+                if self.plain and result == TAKEN:
+                    following = at_once.ahead(envelope)
+                    told = asyncio.Event()
+                    at_once.report(envelope, result, "relay", told.set)
+                    await told.wait()
+                else:
+                    await report(envelope, result, "relay")
                 self.after(len(self.carried))
 
         async with asyncio.TaskGroup() as group:
@@ -120,13 +129,20 @@ def plain(letter: Letter) -> Envelope:
     )
 
 
-@pytest.fixture
-async def office(db: Database, now: datetime) -> Office:
+@pytest.fixture(params=["sqlite", "sqlite inline", "sqlite inline, at once", "postgresql", "postgresql, at once"])
+async def office(request: pytest.FixtureRequest, tmp_path: Path, now: datetime) -> AsyncIterator[Office]:
+    """Give an office over each kind of ledger, as a sender process opens it too, and both ways to hand mails out."""
+    if request.param.startswith("sqlite"):
+        url = f"sqlite:///{tmp_path / 'alerts.db'}"
+    else:
+        url = request.getfixturevalue("postgresql_ledger_url")
+    db = await Database.open(url, inline="inline" in request.param)
     async with db.transaction() as tx:
         await workers.register(
             tx, workers.Worker(id="w1", node="n", pid=1, version="0", started_at=now, heartbeat_at=now)
         )
-    return Office(World(db, now))
+    yield Office(World(db, now), Relays(plain="at once" in request.param))
+    await db.close()
 
 
 async def test_everything_due_is_sent_once_and_said_so_on_disk(office: Office) -> None:
@@ -149,14 +165,14 @@ async def test_a_connection_sees_its_next_mail_only_after_its_last_result_is_on_
         return TAKEN
 
     office.relays.answer = answer
-    written = office.db.transaction
+    written = office.db.prepared
     marked: list[int] = []
 
     def count_writes():  # type: ignore[no-untyped-def]  # noqa: ANN202 - stands in for the method
         marked.append(len(office.relays.carried))
         return written()
 
-    office.db.transaction = count_writes  # type: ignore[method-assign]
+    office.db.prepared = count_writes  # type: ignore[method-assign]
     await office.send()
     # A transaction stands between any two mails of the one connection.
     assert set(range(1, 13)) <= set(marked)
@@ -400,10 +416,11 @@ class Outage:
 
     def begin(self) -> None:
         self.db.transaction = self._guarded(self.db.transaction)  # type: ignore[method-assign]
+        self.db.prepared = self._guarded(self.db.prepared)  # type: ignore[method-assign]
         self.db.reading = self._guarded(self.db.reading)  # type: ignore[method-assign]
 
-    def _guarded(self, real: Callable[[], AbstractAsyncContextManager[AsyncConnection]]):  # type: ignore[no-untyped-def]  # noqa: ANN202 - stands in for a method
-        def asked() -> AbstractAsyncContextManager[AsyncConnection]:
+    def _guarded(self, real: Callable[[], AbstractAsyncContextManager[Any]]):  # type: ignore[no-untyped-def]  # noqa: ANN202 - stands in for a method
+        def asked() -> AbstractAsyncContextManager[Any]:
             if self.away:
                 self.tried += 1
                 raise DatabaseUnavailableError("it is away")

@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, func, select, update
 from alerts.core.errors import DatabaseUnavailableError
 from alerts.storage import sqlite
 from alerts.storage.engine import Database
+from alerts.storage.inline_sqlite import InlineConnection
 from alerts.storage.prepared import Prepared
 from alerts.storage.schema import channels, deliveries
 
@@ -84,6 +85,32 @@ async def test_it_gets_in_beside_a_writer_that_hardly_ever_pauses(inline: Databa
         stop.set()
         writer.join()
     assert len(await slugs(inline)) == 20
+
+
+async def test_a_transaction_for_prepared_statements_commits_rolls_back_and_waits_its_turn(
+    sqlite_db: Database, inline: Database, now: datetime
+) -> None:
+    await World(inline, now).channel("kept")
+    rename = Prepared(update(channels).values(slug=bindparam("b_slug")), "b_slug")
+    with pytest.raises(KeyError):
+        async with inline.prepared() as tx:
+            assert await rename.write(tx, [("lost",)]) == 1
+            raise KeyError
+    assert await slugs(sqlite_db) == ["kept"]
+    with closing(sqlite3.connect(inline.where, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        asyncio.get_running_loop().call_later(0.05, other.execute, "ROLLBACK")
+        async with inline.prepared() as tx:
+            assert await rename.write(tx, [("renamed",)]) == 1
+            assert await rename.write(tx, []) == 0
+    assert await slugs(sqlite_db) == ["renamed"]
+
+
+async def test_its_commits_are_on_disk_when_they_return(inline: Database) -> None:
+    async with inline.prepared() as tx:
+        assert isinstance(tx, InlineConnection)
+        assert tx.read("PRAGMA synchronous", ()) == [(2,)]  # FULL
+        assert tx.read("PRAGMA journal_mode", ()) == [("wal",)]
 
 
 async def test_the_loop_goes_on_while_another_process_writes_and_the_wait_has_an_end(

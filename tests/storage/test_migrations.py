@@ -12,13 +12,16 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from alerts.core.errors import DatabaseNewerError, StorageError
 from alerts.storage import migrations
 from alerts.storage.engine import Database
-from alerts.storage.facts import ledger_id
+from alerts.storage.facts import ledger_id, make_facts
 from alerts.storage.schema import metadata
+from alerts.storage.secrets import make_first_secret
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -136,3 +139,56 @@ def test_processes_that_open_it_first_at_once_agree(fresh_url: str) -> None:
     said = {process.communicate(timeout=60)[0] for process in processes}
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert len(said) == 1
+
+
+FILLED = """
+INSERT INTO deliveries (id, kind, lane, subscriber_id, article_id, confirmation_id, state, due_at, dated_at, reply)
+VALUES (3, 'alert', 1, 7, 8, NULL, 'sent', '2026-01-05 12:00:00', '2026-01-05 12:00:00', '250 ok'),
+       (9, 'confirmation', 0, 7, NULL, 4, 'pending', '2026-01-05 12:00:00', '2026-01-05 12:00:00', NULL)
+"""
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_the_second_step_keeps_every_delivery_and_gives_no_key_out_again(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str
+) -> None:
+    """Message-IDs bear the keys of deliveries, also of those that retention has removed."""
+    url = f"sqlite:///{tmp_path / 'alerts.db'}" if kind == "sqlite" else request.getfixturevalue("postgresql_url")
+    db = await Database.open(url)
+    async with db.transaction() as tx:
+        await tx.run_sync(back_to_the_first_step)
+    await db.close()
+    db = await Database.open(url)
+    async with db.transaction() as tx:
+        assert await tx.run_sync(differences) == []
+        rows = (await tx.execute(text("SELECT id, state, reply FROM deliveries ORDER BY id"))).all()
+        assert [tuple(row) for row in rows] == [(3, "sent", "250 ok"), (9, "pending", None)]
+        key = await tx.scalar(
+            text(
+                "INSERT INTO deliveries (kind, lane, subscriber_id, state, due_at, dated_at) VALUES"
+                " ('test', 0, 1, 'pending', '2026-01-05 12:00:00', '2026-01-05 12:00:00') RETURNING id"
+            )
+        )
+        assert key == 11
+    await db.close()
+
+
+def back_to_the_first_step(connection: Connection) -> None:
+    """Make the tables as the first step did, with rows, the last of which is gone."""
+    for table in (*reversed(metadata.sorted_tables), migrations.VERSION_TABLE):
+        connection.execute(text(f"DROP TABLE {table}"))
+    context = MigrationContext.configure(connection)
+    scripts = ScriptDirectory(str(migrations.FOLDER))
+    first = scripts.get_revision("0001")
+    first.module.upgrade(Operations(context))
+    context.stamp(scripts, "0001")
+    make_facts(connection)
+    make_first_secret(connection)
+    connection.execute(text(FILLED))
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT setval('deliveries_id_seq', 9)"))
+    again = (
+        "INSERT INTO deliveries (kind, lane, subscriber_id, state, due_at, dated_at) SELECT kind, lane, subscriber_id,"
+    )
+    connection.execute(text(f"{again} state, due_at, dated_at FROM deliveries WHERE id = 3"))
+    connection.execute(text("DELETE FROM deliveries WHERE id = 10"))
