@@ -86,7 +86,10 @@ class Stream:
             return
         code, text = taken
         self._telling = True
-        self._at_once.report(self._mail, Reply(code=code, text=text, stage=Stage.BODY), self._go_on)
+        try:
+            self._at_once.report(self._mail, Reply(code=code, text=text, stage=Stage.BODY), self._go_on)
+        except Exception as error:  # noqa: BLE001 - as below
+            self._over.set_exception(error)
 
     def _go_on(self) -> None:
         """Send the next body, now that the last mail's outcome is on disk, as soon as the server lets us."""
@@ -107,6 +110,8 @@ class Stream:
             asked = self._offer.commands(self._following) if self._following is not None else b""
             self._transport.write(body(mail) + asked)
             self._replies.expect(self._timeouts.body_s)
+            if self._replies.waits_in_vain:  # it said too much already, or is gone: nobody will call again
+                self._end()
         except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for this connection
             self._over.set_exception(error)
 

@@ -272,7 +272,9 @@ async def list_deliveries(
     tx: AsyncConnection, *, state: DeliveryState | None = None, subscriber_id: int | None = None, limit: int = 50
 ) -> list[Delivery]:
     """List the newest deliveries, of one state or one subscriber if asked."""
-    statement = select(*_COLUMNS).order_by(deliveries.c.id.desc()).limit(limit)
+    # Few are claimed at any time: better to sort them than to look for them among all.
+    newest = deliveries.c.id + 0 if state is DeliveryState.CLAIMED else deliveries.c.id
+    statement = select(*_COLUMNS).order_by(newest.desc()).limit(limit)
     if state is not None:
         statement = statement.where(*_conditions(state))
     if subscriber_id is not None:

@@ -262,6 +262,22 @@ async def test_a_body_is_written_only_after_the_last_result_is_kept() -> None:
         assert (kept, early) == (list(range(10)), [])
 
 
+async def test_a_server_that_says_more_than_it_was_asked_is_noticed_at_once(way: str) -> None:
+    """Nothing more is heard of it once it has spoken nonsense, so nobody may wait for that."""
+
+    def script(phase: str, session: Session) -> bytes | None:
+        return b"354 go\r\ngarbage\r\n" if phase == "data" and session.mails == 1 else None
+
+    patient = Timeouts(connect_s=2, command_s=2, body_s=60, quit_s=0.5)
+    async with ScriptedSmtp(script) as server:
+        hand = Hand([letter(number) for number in range(3)])
+        relay = relay_to(server.port)
+        relay.timeouts = patient
+        async with asyncio.timeout(5):
+            await hand.carry([relay], wanted=3)
+        assert isinstance(hand.results[1][1], InDoubt), way
+
+
 async def test_mails_that_are_taken_plainly_wait_in_no_task(way: str, offer: tuple[str, ...]) -> None:
     kept: list[int] = []
     early: list[int] = []

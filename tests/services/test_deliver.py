@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -10,10 +11,11 @@ from typing import Any
 import pytest
 from cast import World
 from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.deliveries import Dropped, InDoubt, Reply, Result, Stage, Untried
 from alerts.core.errors import DatabaseUnavailableError
-from alerts.core.model import DeliveryState, Envelope, Lane
+from alerts.core.model import Delivery, DeliveryState, Envelope, Lane
 from alerts.services.deliver import AtOnce, Delivered, Means, deliver
 from alerts.services.deliver import run as deliver_module
 from alerts.services.fan_out import fan_out
@@ -21,7 +23,7 @@ from alerts.services.maintain import expire, rescue
 from alerts.storage import workers
 from alerts.storage.deliveries import claim_due, count_by_state, due_ids, retry
 from alerts.storage.engine import Database
-from alerts.storage.letters import Letter
+from alerts.storage.letters import Letter, load_letters
 from alerts.storage.schema import deliveries, subscribers, subscriptions, suppressions
 
 Take = Callable[[], Awaitable[Envelope | None]]
@@ -547,3 +549,60 @@ async def test_a_database_that_was_away_makes_no_domain_a_slow_one(office: Offic
 
     assert (await deliver(office.db, replace(means, carry=carry), worker_id="w1")).sent == 2
     assert not means.domains["example.org"].slow
+
+
+async def test_who_left_while_nothing_could_be_written_gets_none(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outcomes wait for the database for a minute; what happened in it is looked at all the same."""
+    await office.publish(30)
+    monkeypatch.setattr("alerts.services.deliver.outcomes.RETRY_WRITE_S", 0.01)
+    office.relays.connections = 1
+    outage, last = Outage(office.db), 30
+
+    async def leave() -> None:
+        async with office.db.transaction() as tx:
+            gone = subscriptions.update().where(subscriptions.c.subscriber_id == last)
+            await tx.execute(gone.values(state="ended", end_reason="unsubscribed", ended_at=office.world.now))
+
+    def answer(_envelope: Envelope) -> Result:
+        if len(office.relays.carried) == 3:
+            outage.begin()
+            outage.away = True
+        return TAKEN
+
+    office.relays.answer = answer
+    sending = asyncio.create_task(office.send())
+    while outage.tried < 3:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0.005)
+    office.world.now += timedelta(seconds=1)
+    outage.away = False
+    await leave()
+    outage.away = True
+    tried = outage.tried
+    while outage.tried < tried + 3:
+        office.world.now += timedelta(seconds=10)
+        await asyncio.sleep(0.011)
+    outage.away = False
+    done = await sending
+    assert (done.sent, done.cancelled) == (29, 1)
+
+
+async def test_a_claim_that_fails_ends_the_run_and_holds_nothing(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.publish(300)
+    loaded = 0
+
+    async def load(tx: AsyncConnection, claimed: Sequence[Delivery]) -> list[Letter]:
+        nonlocal loaded
+        loaded += 1
+        if loaded > 1:
+            raise LookupError("a row that nobody understands")
+        return await load_letters(tx, claimed)
+
+    monkeypatch.setattr(deliver_module, "load_letters", load)
+    with contextlib.suppress(LookupError, ExceptionGroup):
+        await office.send()
+    assert loaded == 2
+    assert set(await office.states()) == {"pending", "sent"}

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -107,7 +107,7 @@ class Outcomes:
     async def _write(self, group: list[_Waiting], changed: Mapping[str, Breaker | None]) -> int:
         """Write a group with all that follows from it, in one transaction; return how many claims still held."""
         now = self._means.clock()
-        since, self._looked_at = self._looked_at - _CLOCKS_APART, now
+        since = self._looked_at - _CLOCKS_APART
         bad = [one.delivery_id for one, _ in group if one.outcome.suppress]
         if bad or changed:
             async with self._db.transaction() as tx:
@@ -116,14 +116,21 @@ class Outcomes:
                     await suppressions.suppress_recipients(tx, delivery_ids=bad, now=now)
                 if changed:
                     await breakers.keep_breakers(tx, changed)
-                self.left |= await left_since(tx, since)
+                left = await left_since(tx, since)
+            self._look(left, now)
             return kept
         async with self._db.prepared() as quick:
             if not self._means.domains.untold() and not any(one.outcome.suppress for one, _ in self._unwritten):
                 group += self._take()  # what came while we waited for our turn to write
             kept = await deliveries.record_outcomes(quick, [one for one, _ in group], now=now)
-            self.left |= await left_since(quick, since)
+            left = await left_since(quick, since)
+        self._look(left, now)
         return kept
+
+    def _look(self, left: set[int], now: datetime) -> None:
+        """Keep who left; only now, for who left while nothing could be written must still be found."""
+        self.left |= left
+        self._looked_at = now
 
 
 def _bare(one: Written) -> Written:

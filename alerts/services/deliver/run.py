@@ -46,6 +46,7 @@ async def deliver(db: Database, means: Means, *, worker_id: str) -> Delivered:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_S):
                 await run.close(writer)
+        writer.cancel()
         raise
     except BaseException:
         await run.close(writer)
@@ -245,6 +246,9 @@ class _Run:
                     await self._refill()
         except DatabaseUnavailableError as error:
             self._end_without_database(error)
+        except Exception:  # noqa: BLE001 - nobody waits for this task
+            _log.exception("claim_failed")
+            self._over = True  # else each mail would claim more that nobody can send
 
     def _end_without_database(self, error: DatabaseUnavailableError) -> None:
         """End the run, quietly.
@@ -292,7 +296,7 @@ class _Run:
     async def close(self, writer: asyncio.Task[None]) -> None:
         """Write what is left and give back what no connection took."""
         if self._refill_task is not None:
-            self._over = True
+            self._refill_task.cancel()  # what it has claimed is given back below
             await asyncio.gather(self._refill_task, return_exceptions=True)
         self._doubt_the_interrupted()
         self._outcomes.close()
