@@ -604,5 +604,5 @@ async def test_a_claim_that_fails_ends_the_run_and_holds_nothing(
     monkeypatch.setattr(deliver_module, "load_letters", load)
     with contextlib.suppress(LookupError, ExceptionGroup):
         await office.send()
-    assert loaded == 2
+    assert loaded == 2 if office.relays.plain else loaded <= 1 + office.relays.connections
     assert set(await office.states()) == {"pending", "sent"}
