@@ -17,7 +17,7 @@ from alerts.core.deliveries import Dropped, InDoubt, Reply, Result, Stage, Untri
 from alerts.core.errors import DatabaseUnavailableError
 from alerts.core.model import Delivery, DeliveryState, Envelope, Lane
 from alerts.services.deliver import AtOnce, Delivered, Means, deliver
-from alerts.services.deliver import run as deliver_module
+from alerts.services.deliver import claims as claims_module
 from alerts.services.fan_out import fan_out
 from alerts.services.maintain import expire, rescue
 from alerts.storage import workers
@@ -131,7 +131,7 @@ def plain(letter: Letter) -> Envelope:
     )
 
 
-@pytest.fixture(params=["sqlite", "sqlite inline", "sqlite inline, at once", "postgresql", "postgresql, at once"])
+@pytest.fixture(params=["sqlite", "sqlite inline, at once", "postgresql"])
 async def office(request: pytest.FixtureRequest, tmp_path: Path, now: datetime) -> AsyncIterator[Office]:
     """Give an office over each kind of ledger, as a sender process opens it too, and both ways to hand mails out."""
     if request.param.startswith("sqlite"):
@@ -380,7 +380,7 @@ async def test_a_confirmation_that_becomes_due_meanwhile_passes_the_alerts_that_
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await office.publish(40)
-    monkeypatch.setattr(deliver_module, "_URGENT_S", 0.0)
+    monkeypatch.setattr(claims_module, "_URGENT_S", 0.0)
     office.relays.connections = 1
     asked: list[asyncio.Task[None]] = []
 
@@ -601,7 +601,7 @@ async def test_a_claim_that_fails_ends_the_run_and_holds_nothing(
             raise LookupError("a row that nobody understands")
         return await load_letters(tx, claimed)
 
-    monkeypatch.setattr(deliver_module, "load_letters", load)
+    monkeypatch.setattr(claims_module, "load_letters", load)
     with contextlib.suppress(LookupError, ExceptionGroup):
         await office.send()
     assert loaded == 2 if office.relays.plain else loaded <= 1 + office.relays.connections

@@ -243,12 +243,12 @@ async def test_mails_that_become_due_while_a_slow_one_is_under_way_do_not_wait_f
 async def test_what_is_claimed_but_waits_near_the_end_of_its_lease_goes_back(
     db: Database, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("alerts.services.deliver.run.LEASE", timedelta(minutes=8))
+    monkeypatch.setattr("alerts.services.deliver.claims.LEASE", timedelta(minutes=8))
     await publish(World(db, now), example_org=1)
     async with ScriptedSmtp() as server:
         sender = sender_to(db, now, server)
         running = asyncio.create_task(sender.send())
         await asyncio.sleep(0.3)
         assert server.taken == []
-        monkeypatch.setattr("alerts.services.deliver.run.LEASE", timedelta(minutes=15))
+        monkeypatch.setattr("alerts.services.deliver.claims.LEASE", timedelta(minutes=15))
         assert (await running).sent == 1

@@ -14,22 +14,17 @@ import structlog
 from alerts.core.deliveries import Fault, InDoubt, Outcome, Result, Untried, cancelled, outcome, put_off
 from alerts.core.domains import BreakerState, Change, Domain
 from alerts.core.errors import DatabaseUnavailableError
-from alerts.core.model import DeliveryState, Envelope, Lane
+from alerts.core.model import DeliveryState, Envelope
 from alerts.core.turns import Line, Turns
+from alerts.services.deliver.claims import ASK_S, Claims
 from alerts.services.deliver.means import AtOnce, Delivered, Means
-from alerts.services.deliver.outcomes import RETRY_WRITE_S, Outcomes
-from alerts.storage import breakers, deliveries
+from alerts.services.deliver.outcomes import Outcomes
 from alerts.storage.engine import Database
 from alerts.storage.letters import Letter, load_letters
 
 _log = structlog.get_logger(__name__)
 
-LEASE = timedelta(minutes=15)  # longer than the longest honest SMTP dialogue; a dead worker's claims are rescued sooner
-_SMALLEST, _LARGEST = 16, 1_024  # deliveries a claim
-_AIM_S = 0.25  # a claim should be worth so much sending: small enough that a confirmation hardly waits behind it
-_URGENT_S = 0.25  # how often we look whether a confirmation became due, while claimed alerts wait their turn
 _LAST_WORDS_S = 3.0  # for the outcomes of a run that is broken off
-_ASK_S = 0.1  # how often we look for newly due mails while others are under way and a connection has none
 _LINGER_S = 1.0  # how long an open connection waits for its next mail
 _DIALOGUE = timedelta(minutes=9)  # no mail begins with less of its lease left
 
@@ -74,26 +69,20 @@ class _Run:
         self.done = Delivered()
         self._db = db
         self._means = means
-        self._worker_id = worker_id
         self._loop = asyncio.get_running_loop()
         self._turns: Turns[Letter] = Turns(means.domains, connections=means.connections)
         self._under_way: dict[int, _Turn] = {}  # by delivery
         self._expected = 0  # results that come next on some connection
         self._in_hand = 0  # letters whose turn came and whose outcome is not on disk
         self._over = False
-        self._returned = 0  # outcomes after which something may be due at once
-        self._urgent_at = 0.0  # when to look for confirmations again, by the loop's clock
-        self._dry_until = 0.0  # when to look for due mails again, by the loop's clock
         self._idle = 0  # connections that wait for a letter
         self._stirred = asyncio.Event()
         self._putting_off = 0  # letters that were put off, and that is not on disk
         self._put_off_all = asyncio.Event()
-        self._holds_claims = False  # perhaps: a claim whose commit got no answer may stand
         self._outcomes = Outcomes(db, means, expected=lambda: self._expected)
-        self._refilling = asyncio.Lock()
-        self._refill_task: asyncio.Task[None] | None = None
-        self._size = _SMALLEST * 4
-        self._refilled_at: datetime | None = None
+        self._claims = Claims(
+            db, means, self._turns, worker_id=worker_id, goes_on=self._goes_on, before=self._nothing_is_put_off
+        )
 
     @property
     def waiting(self) -> int:
@@ -106,7 +95,7 @@ class _Run:
 
     async def begin(self) -> bool:
         """Claim the first letters; False when nothing is due, or it is time to stop."""
-        return self._goes_on() and await self._claim()
+        return self._goes_on() and await self._claims.claim()
 
     async def take(self) -> Envelope | None:
         """Give a message, composed now, to a connection that has none; wait for one until the run is over."""
@@ -128,14 +117,14 @@ class _Run:
     def ahead_at_once(self, under_way: Envelope) -> Envelope | None:
         """Give an open connection its next message behind another, unless that takes a look at the ledger."""
         first = self._under_way[under_way.delivery_id]
-        if self._loop.time() >= self._urgent_at or not self._goes_on() or _may_take_long(first.line.domain):
+        if self._claims.urgent or not self._goes_on() or _may_take_long(first.line.domain):
             return None
         now = self._means.clock()
         turn = self._turns.next(now)
         if self._turns.late:
             self._put_off(self._turns.put_off())
-        if len(self._turns) < self._means.connections and self._loop.time() >= self._dry_until:
-            self._refill_soon()
+        if self._claims.low:
+            self._claims.refill_soon()
         if turn is None:
             return None
         letter, line = turn
@@ -164,11 +153,15 @@ class _Run:
         self._decide(self._under_way[envelope.delivery_id], result, relay, then)
 
     async def _next(self, *, until: float, behind: Line[Letter] | None = None) -> Envelope | None:
-        """Give the next message, or None."""
+        """Give the next message, or None.
+
+        A database that is away ends the run, quietly: an error would break off the other connections, and what they
+        have in flight would be in doubt.
+        """
         try:
             while self._goes_on():
-                if self._loop.time() >= self._urgent_at and len(self._turns):
-                    await self._let_urgent_in()
+                if self._claims.urgent and len(self._turns):
+                    await self._claims.let_urgent_in()
                 now = self._means.clock()
                 turn = self._turns.next(now)
                 if self._turns.late:
@@ -181,11 +174,12 @@ class _Run:
                 elif (envelope := await self._hand_out(*turn, now)) is not None:
                     return envelope
         except DatabaseUnavailableError as error:
-            self._end_without_database(error)
+            self._over = True
+            _log.warning("sending_waits_for_database", reason=str(error))
         return None
 
     def _goes_on(self) -> bool:
-        return not self._over and not self._means.stopping() and self._means.holds()
+        return not (self._over or self._claims.failed) and not self._means.stopping() and self._means.holds()
 
     async def _hand_out(self, letter: Letter, line: Line[Letter], now: datetime) -> Envelope | None:
         """Compose a letter whose turn it is; None for one that is not to be sent, or not by this claim."""
@@ -210,9 +204,8 @@ class _Run:
 
     async def _more(self, until: float) -> bool:
         """Wait until there may be something to send; False when ``until`` is past, or the run over."""
-        async with self._refilling:
-            if len(self._turns) or await self._refill():
-                return True
+        if await self._claims.refill():
+            return True
         if not self._in_hand:
             self._over = True  # for all connections: one that went on alone would hold up the next run
             return False
@@ -221,54 +214,13 @@ class _Run:
             return False
         self._idle += 1
         try:
-            async with asyncio.timeout(min(left, _ASK_S)):
+            async with asyncio.timeout(min(left, ASK_S)):
                 await self._stirred.wait()
         except TimeoutError:
             pass
         finally:
             self._idle -= 1
         return True
-
-    async def _let_urgent_in(self) -> None:
-        """Claim the confirmations that became due meanwhile: who waits for one does not wait for a claim of alerts."""
-        self._urgent_at = self._loop.time() + _URGENT_S
-        await self._claim(urgent=True)
-
-    def _refill_soon(self) -> None:
-        """Claim before the last letter is given out, so that no connection has to wait for one."""
-        if self._refill_task is None or self._refill_task.done():
-            self._refill_task = asyncio.create_task(self._refill_ahead(), name="claim")
-
-    async def _refill_ahead(self) -> None:
-        try:
-            async with self._refilling:
-                if len(self._turns) < self._means.connections:
-                    await self._refill()
-        except DatabaseUnavailableError as error:
-            self._end_without_database(error)
-        except Exception:  # noqa: BLE001 - nobody waits for this task
-            _log.exception("claim_failed")
-            self._over = True  # else each mail would claim more that nobody can send
-
-    def _end_without_database(self, error: DatabaseUnavailableError) -> None:
-        """End the run, quietly.
-
-        An error would break off the connections, and what they have in flight would be in doubt.
-        """
-        self._over = True
-        _log.warning("sending_waits_for_database", reason=str(error))
-
-    async def _refill(self) -> bool:
-        """Claim the next letters, unless there were none a moment ago."""
-        while self._loop.time() >= self._dry_until and self._goes_on():
-            if self._putting_off:
-                await self._put_off_all.wait()  # so that what is put off never piles up here
-            returned = self._returned
-            if await self._claim():
-                return True
-            if returned == self._returned:
-                self._dry_until = self._loop.time() + _ASK_S
-        return False
 
     def _put_off(self, late: Sequence[tuple[Letter, datetime]]) -> None:
         """Give letters back as they were, due later; nobody waits for the disk here."""
@@ -284,6 +236,11 @@ class _Run:
         if not self._putting_off:
             self._put_off_all.set()
 
+    async def _nothing_is_put_off(self) -> None:
+        """Wait until what was put off is on disk, so that it never piles up here."""
+        if self._putting_off:
+            await self._put_off_all.wait()
+
     async def _anew(self, letter: Letter) -> Letter:
         """Load a letter again whose reader left a channel since it was claimed (U3)."""
         async with self._db.reading() as tx:
@@ -295,14 +252,11 @@ class _Run:
 
     async def close(self, writer: asyncio.Task[None]) -> None:
         """Write what is left and give back what no connection took."""
-        if self._refill_task is not None:
-            self._refill_task.cancel()  # what it has claimed is given back below
-            await asyncio.gather(self._refill_task, return_exceptions=True)
+        await self._claims.close()
         self._doubt_the_interrupted()
         self._outcomes.close()
         await writer
-        if self._holds_claims:
-            await self._give_back()
+        await self._claims.give_back()
 
     def _doubt_the_interrupted(self) -> None:
         """Remember of each mail that was broken off in a connection's hands that it may have been taken."""
@@ -314,61 +268,6 @@ class _Run:
                 self._outcomes.queue(turn.letter.delivery, decided, _nothing, relay=None)
         self._under_way.clear()
         self._expected = 0
-
-    async def _give_back(self) -> None:
-        """Return to pending what the ledger says is ours: no connection has any of it any more.
-
-        Until that is done nobody else may send it, for as long as this process lives; so it is tried until it is.
-        """
-        while True:
-            try:
-                async with self._db.transaction() as tx:
-                    await deliveries.give_back(tx, worker_id=self._worker_id)
-            except DatabaseUnavailableError as error:
-                _log.warning("claims_wait_for_database", reason=str(error))
-                if self._means.stopping():
-                    return  # who leaves gives everything back, and who dies is buried
-                await asyncio.sleep(RETRY_WRITE_S)
-            else:
-                return
-
-    async def _claim(self, *, urgent: bool = False) -> bool:
-        """Claim what is due, the first lane first; only that lane, and before all that waits, when it is urgent.
-
-        Return whether anything was.
-        """
-        now = self._means.clock()
-        if not urgent:
-            self._adapt(now)
-        tellings = self._means.domains.tellings
-        held, self._holds_claims = self._holds_claims, True
-        async with self._db.prepared() as quick:
-            claimed = await deliveries.claim_due(
-                quick,
-                worker_id=self._worker_id,
-                claim=self._means.new_claim(),
-                now=now,
-                lease_until=now + LEASE,
-                limit=_SMALLEST if urgent else self._size,
-                lanes=(Lane.CONFIRMATION,) if urgent else tuple(Lane),
-            )
-        self._holds_claims = held or bool(claimed)
-        if not claimed:
-            return False
-        async with self._db.reading() as tx:  # nobody who writes waits for this
-            letters = await load_letters(tx, claimed)
-            shut = await breakers.shut_breakers(tx)
-        if tellings == self._means.domains.tellings:
-            self._means.domains.agree(shut)
-        self._turns.add(((letter, _domain(letter)) for letter in letters), first=urgent)
-        return True
-
-    def _adapt(self, now: datetime) -> None:
-        """Claim more when the last claim was sent off quickly, less when it took long."""
-        if self._refilled_at is not None:
-            took = (now - self._refilled_at).total_seconds()
-            self._size = min(_LARGEST, self._size * 2) if took < _AIM_S else max(_SMALLEST, self._size // 2)
-        self._refilled_at = now
 
     async def _compose(self, turn: _Turn) -> Envelope | None:
         """Make the message; a letter that nobody wants is cancelled, one that cannot be made is a fault of ours."""
@@ -425,8 +324,7 @@ class _Run:
         self.done.count(decided, tried=tried)
         self._in_hand -= 1
         if decided.state is DeliveryState.PENDING:
-            self._returned += 1
-            self._dry_until = 0.0
+            self._claims.may_be_due()
         if self._idle and not self._in_hand:
             self._stir()
         then()
@@ -444,10 +342,6 @@ def _set(on_disk: asyncio.Future[None]) -> None:
 
 def _nothing() -> None:
     """Do nothing: nobody waits for it."""
-
-
-def _domain(letter: Letter) -> str:
-    return (letter.recipient or "").rpartition("@")[2].lower()
 
 
 def _may_take_long(domain: Domain) -> bool:
