@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from alerts.core.model import Article, Channel, Delivery, DeliveryKind, SubscriberState, SubscriptionState
 from alerts.storage.articles import select_articles, to_article
 from alerts.storage.channels import channels_by_ids
-from alerts.storage.prepared import Prepared, Transaction
+from alerts.storage.prepared import Prepared, Transaction, among
 from alerts.storage.schema import articles, confirmations, matches, subscribers, subscriptions
 
 
@@ -106,7 +106,7 @@ async def _articles(tx: AsyncConnection, ids: list[int]) -> dict[int, Article]:
 
 _PEOPLE = Prepared(
     select(subscribers.c.id, subscribers.c.email, subscribers.c.state, subscribers.c.language).where(
-        subscribers.c.id.in_(bindparam("ids", expanding=True))
+        among(subscribers.c.id, "ids")
     ),
     "ids",
 )
@@ -135,7 +135,7 @@ async def _alert_channels(tx: AsyncConnection, claimed: Sequence[Delivery]) -> d
 _MATCHES = Prepared(
     select(matches.c.article_id, matches.c.channel_id, articles.c.matched_at)
     .join(articles, articles.c.id == matches.c.article_id)
-    .where(matches.c.article_id.in_(bindparam("ids", expanding=True)), articles.c.matched_at.is_not(None))
+    .where(among(matches.c.article_id, "ids"), articles.c.matched_at.is_not(None))
     .order_by(matches.c.article_id, matches.c.score.desc(), matches.c.channel_id),
     "ids",
 )
@@ -151,8 +151,8 @@ async def _matches(tx: AsyncConnection, article_ids: list[int]) -> dict[int, lis
 
 _ACTIVE = Prepared(
     select(subscriptions.c.subscriber_id, subscriptions.c.channel_id, subscriptions.c.activated_at).where(
-        subscriptions.c.subscriber_id.in_(bindparam("subscribers", expanding=True)),
-        subscriptions.c.channel_id.in_(bindparam("channels", expanding=True)),
+        among(subscriptions.c.subscriber_id, "subscribers"),
+        among(subscriptions.c.channel_id, "channels"),
         subscriptions.c.state == SubscriptionState.ACTIVE,
         subscriptions.c.activated_at.is_not(None),
     ),

@@ -7,20 +7,21 @@ passes through the types of the schema, a column at a time, so a row looks the s
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Executable
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Dialect, Executable, Text, TypeDecorator, bindparam
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
 
 from alerts.storage.inline_sqlite import InlineConnection
 
 _Process = Callable[[Any], Any]
-_LEFT_OPEN = "(__[POSTCOMPILE_{})"  # how SQLAlchemy writes IN (…) before it knows how many there are
-_ANY_NUMBER = "(SELECT value FROM json_each(?))"
 
 #: A transaction for prepared statements: SQLAlchemy's, or SQLite's own where statements run inline.
 Transaction = AsyncConnection | InlineConnection
@@ -84,20 +85,16 @@ class Prepared:
         assert isinstance(self._statement, ClauseElement)  # noqa: S101 - whatever Core builds is one
         compiled = self._statement.compile(dialect=dialect)
         assert isinstance(compiled, SQLCompiler)  # noqa: S101 - as above
-        sql = compiled.string
         for name in compiled.positiontup or ():
             bind = compiled.binds[name]
             place = self._names.index(bind.key) if bind.key in self._names else None
             process: _Process | None = bind.type.dialect_impl(dialect).bind_processor(dialect)
-            if bind.expanding:
-                sql = sql.replace(_LEFT_OPEN.format(f"{name}]"), _ANY_NUMBER)
-                process = _as_json
             self._places.append((place, bind.value, process))
         for place, column in enumerate(compiled._result_columns):  # noqa: SLF001 - there is no public name for it
             translate = column.type.dialect_impl(dialect).result_processor(dialect, None)
             if translate is not None:
                 self._translated.append((place, translate))
-        self._sql = sql
+        self._sql = compiled.string
 
 
 async def _inline(tx: Transaction) -> InlineConnection | None:
@@ -116,5 +113,41 @@ def _each(values: Sequence[Any], process: _Process) -> list[Any]:
     return [known[value] for value in values]
 
 
-def _as_json(values: Any) -> str:
-    return json.dumps(list(values))
+class _Keys(TypeDecorator[Collection[int]]):
+    """Any number of keys as one parameter: JSON on SQLite, an array on PostgreSQL."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Say what the database takes."""
+        return dialect.type_descriptor(ARRAY(BigInteger()) if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: Collection[int] | None, dialect: Dialect) -> Any:
+        """Turn keys into what the database takes."""
+        keys = list(value or ())
+        return keys if dialect.name == "postgresql" else json.dumps(keys)
+
+
+class _EachOf(FunctionElement[int]):
+    """The keys of such a parameter as rows."""
+
+    inherit_cache = True
+
+
+@compiles(_EachOf, "sqlite")
+def _as_json_rows(element: _EachOf, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"(SELECT value FROM json_each({compiler.process(element.clauses, **kw)}))"  # noqa: S608 - a placeholder
+
+
+@compiles(_EachOf, "postgresql")
+def _as_array_rows(element: _EachOf, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"(SELECT unnest({compiler.process(element.clauses, **kw)}))"
+
+
+def among(column: ColumnElement[int], name: str) -> ColumnElement[bool]:
+    """Ask for a key that is one of the parameter ``name``: one statement however many they are.
+
+    PostgreSQL looks a thousand parameters of an IN (…) through for each row that it considers; rows it joins.
+    """
+    return column.op("IN", is_comparison=True)(_EachOf(bindparam(name, type_=_Keys())))

@@ -14,7 +14,7 @@ from alerts.core.errors import DatabaseUnavailableError
 from alerts.storage import sqlite
 from alerts.storage.engine import Database
 from alerts.storage.inline_sqlite import InlineConnection
-from alerts.storage.prepared import Prepared
+from alerts.storage.prepared import Prepared, among
 from alerts.storage.schema import channels, deliveries
 
 
@@ -158,7 +158,7 @@ async def prepared_as_core(db: Database, now: datetime) -> None:
     rows = [(number, None, later, True) for number in (1, 2, 99)]
     async with db.transaction() as tx:
         assert await change.write(tx, rows) in {2, -1}
-    named = deliveries.c.id.in_(bindparam("ids", expanding=True))
+    named = among(deliveries.c.id, "ids")
     columns = (deliveries.c.id, deliveries.c.due_at, deliveries.c.in_doubt, deliveries.c.relay)
     due = Prepared(select(*columns).where(named, deliveries.c.due_at >= bindparam("since")), "since", "ids")
     async with db.reading() as tx:
