@@ -49,6 +49,7 @@ class Replies(asyncio.Protocol):
         """Give the next reply; raise TimeoutError, or BrokenReplyError when none can come any more."""
         if not self._ready:
             await self._arrival(timeout_s)
+        self._late = False  # what was late came after all
         code, text = self._ready.popleft()
         return code, text.decode("utf-8", "replace")
 
