@@ -17,6 +17,7 @@ from alerts.core.deliveries import (
     Stage,
     Untried,
     Verdict,
+    cancelled,
     expires_at,
     outcome,
     put_off,
@@ -187,6 +188,12 @@ def test_every_result_leads_along_a_transition_of_the_claimed_state(
     assert done.state in TRANSITIONS[DeliveryState.CLAIMED]
     assert done.finished == (done.state is not DeliveryState.PENDING)
     assert done.attempts in {attempts, attempts + 1}
+
+
+def test_what_nobody_wants_any_more_ends_and_says_so() -> None:
+    decided = cancelled(standing(attempts=2, in_doubt=True))
+    assert (decided.state, decided.finished, decided.attempts) == (DeliveryState.CANCELLED, True, 2)
+    assert (decided.reply, decided.in_doubt, decided.suppress) == ("no longer wanted", True, False)
 
 
 def test_what_is_put_off_waits_at_no_cost() -> None:

@@ -40,6 +40,14 @@ def test_a_domain_at_its_limit_steps_aside_and_comes_back_in_its_order() -> None
     assert [letter for letter, _ in take(turns, 10)] == ["4@a", "5@a", "y@b"]
 
 
+def test_a_letter_that_is_taken_back_is_the_next_and_holds_no_room() -> None:
+    turns = turns_of(*(f"{number}@a" for number in range(5)))
+    letter, line = take(turns)[0]
+    turns.back(letter, line)
+    assert (line.under_way, len(turns)) == (0, 5)
+    assert [letter for letter, _ in take(turns, 5)] == ["0@a", "1@a", "2@a", "3@a"]
+
+
 def test_a_letter_that_was_not_sent_makes_room_and_teaches_nothing() -> None:
     turns = turns_of(*(f"{number}@a" for number in range(5)))
     line = take(turns, 5)[0][1]
