@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from secrets import token_hex
@@ -14,11 +15,13 @@ from scripted_smtp import EHLO, ScriptedSmtp, Session, Taken
 from sqlalchemy import func, select, update
 from structlog.testing import capture_logs
 
+from alerts.core.deliveries import Reply, Result, Stage
 from alerts.core.domains import BreakerState, Domains
 from alerts.core.model import DeliveryState, Envelope
 from alerts.mail.opening import Endpoint
 from alerts.mail.relays import Relay, carry_all
 from alerts.services.deliver import Delivered, Means, deliver
+from alerts.services.deliver.claims import Claims
 from alerts.services.fan_out import fan_out
 from alerts.services.status import read_status
 from alerts.storage.breakers import shut_breakers
@@ -27,6 +30,9 @@ from alerts.storage.engine import Database
 from alerts.storage.letters import Letter
 from alerts.storage.schema import deliveries, subscribers, suppressions
 
+Take = Callable[[], Awaitable[Envelope | None]]
+Report = Callable[[Envelope, Result, str], Awaitable[None]]
+TAKEN = Reply(code=250, text="2.0.0 queued", stage=Stage.BODY)
 STEPWISE = tuple(it for it in EHLO if it != "PIPELINING")
 
 
@@ -46,7 +52,10 @@ class Sender:
         return self.now + timedelta(seconds=time.monotonic() - self._began if self.ticks else 0)
 
     async def send(self) -> Delivered:
-        means = Means(
+        return await deliver(self.db, self.means(), worker_id=self.name)
+
+    def means(self) -> Means:
+        return Means(
             carry=partial(carry_all, [self.relay]),
             compose=_plain,
             clock=self.clock,
@@ -57,7 +66,6 @@ class Sender:
             connections=self.relay.connections,
             domains=self.domains,
         )
-        return await deliver(self.db, means, worker_id=self.name)
 
     async def send_until(self, end: datetime, *, step: timedelta = timedelta(minutes=1)) -> None:
         while self.now < end:
@@ -218,6 +226,37 @@ async def test_a_slow_domain_does_not_delay_the_others(
         assert done.sent == len(server.accepted)
         assert done.sent + done.put_off == 166
         assert last["example.org"] < last["slow.example"] * 0.75
+
+
+async def test_letters_that_get_room_while_a_claim_finds_nothing_belong_to_the_same_run(
+    db: Database, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publish(World(db, now), example_org=2)
+    asked, told = asyncio.Event(), asyncio.Event()
+    claim = Claims.claim
+
+    async def slowly(claims: Claims, *, urgent: bool = False) -> bool:
+        found = await claim(claims, urgent=urgent)
+        if not found and not urgent:
+            asked.set()
+            await told.wait()
+        return found
+
+    async def carry(take: Take, report: Report, **_: object) -> None:
+        first = await take()
+        assert first is not None
+        waits = asyncio.create_task(take())  # its domain has room for one mail
+        await asked.wait()
+        await report(first, TAKEN, "relay")
+        told.set()
+        second = await waits
+        assert second is not None
+        await report(second, TAKEN, "relay")
+
+    monkeypatch.setattr(Claims, "claim", slowly)
+    sender = sender_to(db, now, ScriptedSmtp(), connections=2)
+    done = await deliver(db, replace(sender.means(), carry=carry), worker_id=sender.name)
+    assert done.sent == 2
 
 
 async def test_mails_that_become_due_while_a_slow_one_is_under_way_do_not_wait_for_it(

@@ -78,9 +78,12 @@ class Claims:
         await self.claim(urgent=True)
 
     async def refill(self) -> bool:
-        """Claim if nothing waits, unless there was nothing to claim a moment ago; return whether something waits."""
+        """Claim if nothing waits, unless there was nothing to claim a moment ago; return whether something waits.
+
+        A claim takes a while: also when it finds nothing, letters may have got room meanwhile.
+        """
         async with self._refilling:
-            return len(self._turns) > 0 or await self._claim_due()
+            return len(self._turns) > 0 or await self._claim_due() or len(self._turns) > 0
 
     def refill_soon(self) -> None:
         """Claim in a task of its own: nobody has to wait for it."""
