@@ -15,11 +15,13 @@ from alerts.mail.opening import Endpoint
 from alerts.mail.relays import Relay
 from alerts.mail.templates import load_templates
 from alerts.metrics import Metrics
+from alerts.queue import LocalQueue, WorkQueue
 from alerts.services.channels import sync_channels
 from alerts.services.compose import Composer
 from alerts.services.sources import sync_sources
-from alerts.storage.engine import Database
+from alerts.storage.engine import Database, after_commit
 from alerts.storage.facts import ledger_id
+from alerts.storage.postgresql import conninfo
 from alerts.storage.secrets import load_secrets
 
 
@@ -38,6 +40,7 @@ class App:
         self.secrets = secrets
         self.ledger_id = ledger
         self.metrics = Metrics()
+        self.queue = self._queue()
         self.clock = utc_now
 
     @classmethod
@@ -87,6 +90,14 @@ class App:
             language=site.language,
             time_zone=site.time_zone,
         )
+
+    def _queue(self) -> WorkQueue:
+        """Build the queue that hands out work: PostgreSQL's is shared by all nodes; nothing is connected yet."""
+        if self.db.dialect == "sqlite":
+            return LocalQueue(after_commit)
+        from alerts.queue.cluster import ClusterQueue  # noqa: PLC0415 - an extra
+
+        return ClusterQueue(conninfo(self.config.database))
 
     def composer(self) -> Composer:
         """Build what makes messages for this site."""

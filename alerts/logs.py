@@ -58,3 +58,5 @@ def set_up(*, verbose: bool = False, json: bool = False) -> None:
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
     for noisy in ("apscheduler", "aiosqlite", "asyncio", "watchfiles", "uvicorn", "mail.log", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    for told in ("procrastinate", "psycopg.pool"):  # what matters of them is told by ``alerts.queue.cluster``
+        logging.getLogger(told).setLevel(logging.CRITICAL)

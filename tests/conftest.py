@@ -49,6 +49,9 @@ def _logs_as_they_were() -> Iterator[None]:
     """Take back what a command run in this process did to the logs: its stderr is closed when its test is over."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    # The default draws every local variable of a traceback, which takes seconds.
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.stdlib.add_log_level, plain])
     yield
     root.handlers[:] = handlers
     root.setLevel(level)

@@ -30,3 +30,12 @@ def run_async(ctx: typer.Context, main: Callable[[App], Awaitable[T]]) -> T:
             return await main(app)
 
     return asyncio.run(body())
+
+
+def event_loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Use uvloop where there is one: twice as fast at sending and polling."""
+    try:
+        import uvloop  # noqa: PLC0415 - optional
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

@@ -5,36 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from alerts import __version__, logs
-from alerts.cli import (
-    articles,
-    channels,
-    config,
-    db,
-    deliveries,
-    doctor,
-    mail,
-    run,
-    sources,
-    status,
-    subscribers,
-)
 from alerts.cli.output import note, say
 from alerts.core.errors import AlertsError, ConfigError, InputError
-
-app = typer.Typer(
-    name="alerts",
-    help="Email alerts: readers pick channels and get a mail the moment an article about them appears.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
 
 
 def _show_version(asked: bool) -> None:  # noqa: FBT001 - typer's signature for a callback
@@ -43,7 +22,6 @@ def _show_version(asked: bool) -> None:  # noqa: FBT001 - typer's signature for 
         raise typer.Exit
 
 
-@app.callback()
 def root(
     config: Annotated[  # noqa: ARG001 - read from the context by whoever needs it
         Path | None,
@@ -59,18 +37,48 @@ def root(
     logs.set_up(verbose=verbose, json=os.environ.get("ALERTS_LOG_FORMAT") == "json")
 
 
-app.command("run")(run.run)
-app.command("send-worker", hidden=True)(run.send_worker)
-app.command("status")(status.status)
-app.command("doctor")(doctor.doctor)
-app.add_typer(config.app, name="config", help="Check and show the config.")
-app.add_typer(sources.app, name="sources", help="Feeds and folders that are polled.")
-app.add_typer(channels.app, name="channels", help="Named queries that readers subscribe to.")
-app.add_typer(articles.app, name="articles", help="What was found, and why it matched.")
-app.add_typer(subscribers.app, name="subscribers", help="Addresses and what they subscribe to.")
-app.add_typer(deliveries.app, name="deliveries", help="Mails owed, sent and failed.")
-app.add_typer(mail.app, name="mail", help="Look at mails before readers do.")
-app.add_typer(db.app, name="db", help="The database: upgrade, back up, check.")
+#: Verbs on their own: module, function, hidden.
+_VERBS = {
+    "run": ("run", "run", False),
+    "send-worker": ("send_worker", "send_worker", True),
+    "status": ("status", "status", False),
+    "doctor": ("doctor", "doctor", False),
+}
+#: Nouns, each a module of verbs, with what it is about.
+_NOUNS = {
+    "config": "Check and show the config.",
+    "sources": "Feeds and folders that are polled.",
+    "channels": "Named queries that readers subscribe to.",
+    "articles": "What was found, and why it matched.",
+    "subscribers": "Addresses and what they subscribe to.",
+    "deliveries": "Mails owed, sent and failed.",
+    "mail": "Look at mails before readers do.",
+    "db": "The database: upgrade, back up, check.",
+}
+
+
+def mounted(arguments: Sequence[str]) -> typer.Typer:
+    """Return the root with the command that is meant, or with all of them where none is.
+
+    A start costs the import of what its command needs, and no more: all of it takes a second on a small machine.
+    """
+    named = next((it for it in arguments if it in _VERBS or it in _NOUNS), None)
+    whole = typer.Typer(
+        name="alerts",
+        help="Email alerts: readers pick channels and get a mail the moment an article about them appears.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    whole.callback()(root)
+    for name, (module, function, hidden) in _VERBS.items():
+        if named in {name, None}:
+            whole.command(name, hidden=hidden)(getattr(import_module(f"alerts.cli.{module}"), function))
+    for name, about in _NOUNS.items():
+        if named in {name, None}:
+            whole.add_typer(import_module(f"alerts.cli.{name}").app, name=name, help=about)
+    return whole
 
 
 def hoisted(arguments: Sequence[str]) -> list[str]:
@@ -96,8 +104,9 @@ def hoisted(arguments: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
+    given = hoisted(sys.argv[1:] if arguments is None else arguments)
     try:
-        app(hoisted(sys.argv[1:] if arguments is None else arguments))
+        mounted(given)(given)
     except SystemExit as ended:  # typer has shown a usage error, or a command has chosen its code
         return ended.code if isinstance(ended.code, int) else 0
     except KeyboardInterrupt:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +11,12 @@ import typer
 
 import alerts
 from alerts.app import App
-from alerts.cli.context import config_of
+from alerts.cli.context import config_of, event_loop_factory
 from alerts.cli.output import JsonOption, note, print_json, say
-from alerts.daemon import SenderProcesses, Summary, cores, run_daemon, run_once, run_sender
+from alerts.daemon.once import Summary, run_once
+from alerts.daemon.roles import read_roles
+from alerts.daemon.run import Node, SenderProcesses, run_daemon
+from alerts.daemon.shares import cores
 
 
 def run(
@@ -34,22 +36,28 @@ def run(
             "as --once always does.",
         ),
     ] = None,
+    role: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--role",
+            metavar="ROLE,…",
+            help="What this node does: web, schedule, poll, send (default: all). Needs PostgreSQL.",
+        ),
+    ] = None,
+    node: Annotated[
+        str,
+        typer.Option("--node", metavar="NAME", help="What `alerts status` calls this node (default: the host's name)."),
+    ] = "",
     json: JsonOption = False,
 ) -> None:
     """Run the daemon: poll, match, deliver, serve the site; SIGTERM finishes what is in flight, SIGHUP reloads."""
-    loop_factory = _loop_factory()
-    with asyncio.Runner(loop_factory=loop_factory) as runner:
+    with asyncio.Runner(loop_factory=event_loop_factory()) as runner:
         if once:
             _print(runner.run(_once(ctx)), json=json)
         else:
             wanted = SenderProcesses(wanted=cores() if senders is None else senders, command=_send_worker(ctx))
-            runner.run(run_daemon(lambda: config_of(ctx), senders=wanted))
-
-
-def send_worker() -> None:
-    """Send as one of the processes that `alerts run` starts; it takes its config from there, and ends with it."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(run_sender())
+            here = Node(senders=wanted, roles=read_roles(role or []), name=node)
+            runner.run(run_daemon(lambda: config_of(ctx), node=here))
 
 
 def _send_worker(ctx: typer.Context) -> list[str]:
@@ -73,12 +81,3 @@ def _print(summary: Summary, *, json: bool) -> None:
         f"{summary.deliveries_created} deliveries; "
         f"{summary.sent} sent, {summary.deferred} deferred, {summary.failed} failed"
     )
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Use uvloop where there is one: twice as fast at sending and polling."""
-    try:
-        import uvloop  # noqa: PLC0415 - optional
-    except ImportError:
-        return None
-    return uvloop.new_event_loop

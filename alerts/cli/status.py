@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import typer
 
 from alerts import __version__
-from alerts.app import App
+from alerts.app import App, utc_now
 from alerts.cli.context import run_async
 from alerts.cli.output import JsonOption, print_json, say
 from alerts.services.status import Status, read_status
+from alerts.storage.workers import Worker
 
 
 def status(ctx: typer.Context, *, json: JsonOption = False) -> None:
@@ -23,7 +25,7 @@ def status(ctx: typer.Context, *, json: JsonOption = False) -> None:
     if json:
         print_json(_as_dict(found))
     else:
-        _print(found)
+        _print(found, now=utc_now())
 
 
 def _as_dict(found: Status) -> dict[str, Any]:
@@ -55,14 +57,44 @@ def _as_dict(found: Status) -> dict[str, Any]:
             }
             for one in found.breakers
         ],
+        "nodes": [
+            {
+                "name": one.name,
+                "version": one.version,
+                "roles": one.roles,
+                "schedules": one.id == found.scheduler,
+                "senders": _senders(found, one),
+                "started_at": one.started_at,
+                "heartbeat_at": one.heartbeat_at,
+            }
+            for one in _nodes(found)
+        ],
         "workers": [
             {"id": one.id, "node": one.node, "pid": one.pid, "heartbeat_at": one.heartbeat_at} for one in found.workers
         ],
     }
 
 
-def _print(found: Status) -> None:
-    say(f"News Alert {__version__}: " + (f"{len(found.workers)} running" if found.workers else "not running"))
+def _nodes(found: Status) -> list[Worker]:
+    """Give the main processes: who has roles is one."""
+    return [one for one in found.workers if one.roles]
+
+
+def _senders(found: Status, node: Worker) -> int:
+    """Count the sender processes beside a main one."""
+    return sum(one.name == node.name and one.node == node.node and not one.roles for one in found.workers)
+
+
+def _print(found: Status, *, now: datetime) -> None:
+    nodes = _nodes(found)
+    running = "not running" if not nodes else "1 node" if len(nodes) == 1 else f"{len(nodes)} nodes"
+    say(f"News Alert {__version__}: {running}")
+    for node in nodes:
+        parts = [f"version {node.version}", ", ".join(node.roles), f"{_senders(found, node)} senders"]
+        parts += ["schedules"] if node.id == found.scheduler else []
+        say(f"node {node.name}: {'; '.join(parts)}; heard {(now - node.heartbeat_at).total_seconds():.0f} s ago")
+    if nodes and found.scheduler not in {node.id for node in nodes}:
+        say("no node schedules: nothing is polled; one that may takes over within 20 s")
     say("deliveries: " + ", ".join(f"{count} {state.value}" for state, count in found.deliveries.items()))
     say(f"lag: {found.lag_s:.0f} s" if found.lag_s else "lag: none, nothing is due")
     for source in found.sources:

@@ -27,7 +27,7 @@ from alerts.core.tokens import SALT_SIZE
 from alerts.services import forget as forgetting
 from alerts.services.import_subscribers import Imported, import_subscribers
 from alerts.services.preferences import Held, each_person, person_by_address
-from alerts.services.subscribe import Subscribed, known_zones, subscribe, subscribe_listed
+from alerts.services.subscribe import Subscribed, have_counted, known_zones, subscribe, subscribe_listed
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -130,6 +130,7 @@ def add(
             name=name,
             language=language,
             time_zone=time_zone,
+            enlist=app.queue.enlist,
         )
 
     done = run_async(ctx, act)
@@ -181,9 +182,11 @@ def import_(
             new_salt=partial(os.urandom, SALT_SIZE),
         )
         with _progress_bar(f"importing {file.name}") as progress:
-            return await import_subscribers(
+            done = await import_subscribers(
                 file, write=write, known_zones=known_zones(), report=report, progress=progress
             )
+        await have_counted(app.db)
+        return done
 
     done = run_async(ctx, act)
     if json:

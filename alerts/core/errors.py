@@ -8,8 +8,10 @@
     │   └── AddressError                 an email address
     ├── NotFoundError (LookupError)      no such channel, subscriber, delivery …
     ├── SuppressedError                  an address that only its own person can bring back
+    ├── LeaseLostError                   this node does no more what one node does for all
     ├── StorageError
     │   ├── DatabaseNewerError           made by a newer version; refuse
+    │   ├── DatabaseInUseError           nodes work with it that an upgrade would break; refuse
     │   ├── DatabaseCorruptError         refuse, never re-create
     │   └── DatabaseUnavailableError     locked, full, gone: try again (ConnectionError)
     ├── FetchError                       a feed did not answer with a feed; ``permanent``
@@ -61,12 +63,20 @@ class SuppressedError(AlertsError):
     """The address bounced or complained: nobody but its own person brings it back, by confirming."""
 
 
+class LeaseLostError(AlertsError):
+    """Another node took over what one node does for all: whatever was about to be written must not be."""
+
+
 class StorageError(AlertsError):
     """The database said no."""
 
 
 class DatabaseNewerError(StorageError):
     """The database was made by a newer version of News Alert."""
+
+
+class DatabaseInUseError(StorageError):
+    """Nodes of an older version work with the database, which an upgrade would break."""
 
 
 class DatabaseCorruptError(StorageError):

@@ -21,9 +21,9 @@ POKE = b"\n"
 _LENGTH = struct.Struct(">I")
 
 
-def introduced(config: Config) -> bytes:
-    """Write the first message to a sender: the config with its share of the relays."""
-    document = pickle.dumps(config)
+def introduced(config: Config, node: str) -> bytes:
+    """Write the first message to a sender: the config with its share of the relays, and its node's name."""
+    document = pickle.dumps((config, node))
     return _LENGTH.pack(len(document)) + document
 
 
@@ -52,14 +52,14 @@ class Control:
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         return cls(reader)
 
-    async def config(self) -> Config | None:
-        """Wait for the config; None when the main process went before it gave one."""
+    async def introduction(self) -> tuple[Config, str] | None:
+        """Wait for the config and the node's name; None when the main process went before it gave them."""
         try:
             (length,) = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))
-            config: Config = pickle.loads(await self._reader.readexactly(length))  # noqa: S301 - from our own parent
+            said: tuple[Config, str] = pickle.loads(await self._reader.readexactly(length))  # noqa: S301 - from our own parent
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
-        return config
+        return said
 
     async def listen(self, *, poked: Callable[[], None], gone: Callable[[], None]) -> None:
         """Call ``poked`` at every poke until the main process is gone; then call ``gone``."""

@@ -98,5 +98,6 @@ async def _carry(
     wanted: int,
     ahead: Callable[[Envelope | None], Awaitable[Envelope | None]],
     at_once: AtOnce,
+    may_begin: Callable[[], bool],
 ) -> None:
-    await carry_all(relays, take, report, wanted=wanted, ahead=ahead, at_once=at_once)
+    await carry_all(relays, take, report, wanted=wanted, ahead=ahead, at_once=at_once, may_begin=may_begin)

@@ -14,6 +14,7 @@ import structlog
 
 from alerts.app import App
 from alerts.core.model import Source, SourceKind, SourceState
+from alerts.queue import Enlist
 from alerts.services.poll import poll_feed
 from alerts.services.read_folder import read_folder
 from alerts.services.sources import list_sources
@@ -75,17 +76,17 @@ class Polling:
         """Name the folders whose changes are worth a poke."""
         return [Path(one.location) for one in self._app.config.sources if one.kind is SourceKind.FOLDER]
 
-    async def poll(self, source_id: int, *, once: bool = False) -> PollOutcome:
-        """Poll one source, unless it was removed or paused meanwhile."""
+    async def poll(self, source_id: int, *, once: bool = False, enlist: Enlist | None = None) -> PollOutcome:
+        """Poll a source, unless it was removed or paused meanwhile; ``enlist`` asks for the matching of what is new."""
         async with self._app.db.reading() as tx:
             source = await sources.source_by_id(tx, source_id)
         if source is None or source.state not in _POLLED:
             return PollOutcome(worked=True, new=0)
         if source.kind is SourceKind.FOLDER:
-            return await self._poll_folder(source, once=once)
-        return await self._poll_feed(source, once=once)
+            return await self._poll_folder(source, once=once, enlist=enlist)
+        return await self._poll_feed(source, once=once, enlist=enlist)
 
-    async def _poll_folder(self, source: Source, *, once: bool) -> PollOutcome:
+    async def _poll_folder(self, source: Source, *, once: bool, enlist: Enlist | None) -> PollOutcome:
         done = await read_folder(
             self._app.db,
             source,
@@ -93,10 +94,11 @@ class Polling:
             site_time_zone=ZoneInfo(self._app.config.site.time_zone),
             once=once,
             on_progress=self._progress,
+            enlist=enlist,
         )
         return PollOutcome(worked=done.worked, new=done.new, again_at=done.look_again_at)
 
-    async def _poll_feed(self, source: Source, *, once: bool) -> PollOutcome:
+    async def _poll_feed(self, source: Source, *, once: bool, enlist: Enlist | None) -> PollOutcome:
         done = await poll_feed(
             self._app.db,
             self._fetcher,
@@ -105,6 +107,7 @@ class Polling:
             now=self._app.clock(),
             jitter=random.random(),  # noqa: S311 - spreads polls, hides nothing
             only_due=not once,
+            enlist=enlist,
         )
         if not done.worked:
             _log.warning("poll_failed", source=source.name, reason=done.reason)

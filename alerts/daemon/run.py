@@ -1,4 +1,4 @@
-"""`alerts run`: one process that polls, matches, delivers and serves the site, until it is told to stop."""
+"""`alerts run`: one node that polls, matches, delivers and serves the site, or some of it, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import structlog
 
 from alerts.app import App
 from alerts.config import Config
+from alerts.core.errors import ConfigError
 from alerts.daemon.alone import alone
 from alerts.daemon.clock import Clock
 from alerts.daemon.flow import Flow
@@ -19,10 +20,12 @@ from alerts.daemon.outbox import Outbox
 from alerts.daemon.owned import owned
 from alerts.daemon.polling import Polling
 from alerts.daemon.reload import ConfigFile
+from alerts.daemon.roles import EVERYTHING, Role
+from alerts.daemon.scheduling import Scheduling
 from alerts.daemon.senders import Senders
+from alerts.daemon.sending import Sending
 from alerts.daemon.worker import Worker
 from alerts.mail.catcher import Catcher
-from alerts.queue import LocalQueue
 from alerts.sources.watch import watch_folders
 from alerts.web.server import WebServer
 from alerts.web.site import create_site
@@ -56,7 +59,16 @@ class SenderProcesses:
     command: Sequence[str]
 
 
-async def run_daemon(read_config: Callable[[], Config], *, senders: SenderProcesses) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """What this node is called, and what it does."""
+
+    senders: SenderProcesses
+    roles: frozenset[Role] = EVERYTHING
+    name: str = ""  # the host's, if empty
+
+
+async def run_daemon(read_config: Callable[[], Config], *, node: Node) -> None:
     """Run until SIGTERM or SIGINT, then finish what is in flight and leave; SIGHUP reloads the config.
 
     Where another main process runs on the same SQLite file, stand by until it ends.
@@ -65,18 +77,20 @@ async def run_daemon(read_config: Callable[[], Config], *, senders: SenderProces
     asked = _Asked()
     asked.listen()
     config = read_config()
+    if config.database.startswith("sqlite:") and node.roles != EVERYTHING:
+        raise ConfigError("on SQLite one process does everything: leave --role out, or use a postgresql:// database")
     async with alone(config.database, asked.stop) as free:
         if free:
-            await _run(config, read_config, senders, asked)
+            await _run(config, read_config, node, asked)
 
 
-async def _run(config: Config, read_config: Callable[[], Config], senders: SenderProcesses, asked: _Asked) -> None:
+async def _run(config: Config, read_config: Callable[[], Config], node: Node, asked: _Asked) -> None:
     async with await App.open(config) as app, contextlib.AsyncExitStack() as stack:
         catcher = await stack.enter_async_context(_catcher(app))
-        worker = Worker(app.db, app.clock)
+        worker = Worker(app.db, app.clock, node=node.name, roles=node.roles)
         await worker.join()
         stack.push_async_callback(worker.leave)
-        await _serve(app, worker, catcher, read_config, senders, asked)
+        await _serve(app, worker, catcher, read_config, node, asked)
 
 
 async def _serve(  # noqa: PLR0917 - what it wires
@@ -84,46 +98,94 @@ async def _serve(  # noqa: PLR0917 - what it wires
     worker: Worker,
     catcher: Catcher | None,
     read_config: Callable[[], Config],
-    senders: SenderProcesses,
+    node: Node,
     asked: _Asked,
 ) -> None:
     """Start everything, wait for the stop, end everything in the order that loses nothing."""
-    queue = LocalQueue()
     clock = Clock()
+    scheduling = Scheduling(app.db, worker, alone=app.db.dialect == "sqlite")
     async with (
         Polling.open(app) as polling,
         owned(worker.keep_beating(), "heartbeat"),
-        _post(app, worker, senders, asked) as post,
+        _post(app, worker, node, asked) as post,
+        _schedules(scheduling, node),
     ):
-        flow = Flow(app, queue, polling=polling, post=post, judges=worker.judges)
+        flow = Flow(
+            app,
+            app.queue,
+            roles=node.roles,
+            scheduling=scheduling,
+            polling=polling,
+            post=post,
+            judges=worker.judges,
+        )
         config_file = ConfigFile(app, read_config, asked=asked.reload, after=post.rebuild)
-        await queue.start(flow.handlers())
+        await app.queue.start(flow.handlers())
         await flow.look_after()
         await flow.look_for_old()
         clock.every(1, flow.look_for_due)
         clock.every(5, flow.look_after)
-        clock.every(2, config_file.look)
+        clock.every(0.5, config_file.look)
         clock.every(3600, flow.look_for_old)
         clock.start()
         async with (
-            _web(app, catcher, lambda: flow.ticked_at),
-            owned(watch_folders(polling.watched, flow.look_at_folders), "watch"),
+            _web(app, node, catcher, lambda: flow.ticked_at),
+            owned(_watch_folders(polling, flow, node), "watch"),
         ):
-            _log.info("started", worker=worker.id, site=app.config.site.url)
+            _log.info("started", worker=worker.id, site=app.config.site.url, roles=",".join(sorted(node.roles)))
             await asked.stop.wait()
             _log.info("stopping", worker=worker.id)
         clock.stop()
-        await queue.stop(grace_s=GRACE_S)
+        await app.queue.stop(grace_s=GRACE_S)
     _log.info("stopped", worker=worker.id)
 
 
 @contextlib.asynccontextmanager
-async def _post(app: App, worker: Worker, wanted: SenderProcesses, asked: _Asked) -> AsyncIterator[Outbox | Senders]:
-    """Have sender processes, or send here; senders are told to leave the moment the stop is asked for."""
-    if not wanted.wanted:
-        yield Outbox(app, worker, stopping=asked.stop.is_set)
+async def _schedules(scheduling: Scheduling, node: Node) -> AsyncIterator[None]:
+    """Take part in the scheduling where it is this node's role."""
+    if Role.SCHEDULE not in node.roles:
+        yield
         return
-    senders = Senders(app, wanted.command, wanted=wanted.wanted)
+    await scheduling.look()
+    try:
+        async with owned(scheduling.keep(), "scheduling"):
+            yield
+    finally:
+        await scheduling.leave()
+
+
+async def _watch_folders(polling: Polling, flow: Flow, node: Node) -> None:
+    if Role.POLL in node.roles:
+        await watch_folders(polling.watched, flow.look_at_folders)
+
+
+class _NoPost:
+    """What stands where nothing is sent."""
+
+    def look(self) -> None:
+        """Do nothing: the nodes that send look for themselves."""
+
+    def rebuild(self) -> None:
+        """Do nothing."""
+
+
+@contextlib.asynccontextmanager
+async def _post(app: App, worker: Worker, node: Node, asked: _Asked) -> AsyncIterator[Sending | Senders | _NoPost]:
+    """Have sender processes, or send here; senders are told to leave the moment the stop is asked for."""
+    if Role.SEND not in node.roles:
+        yield _NoPost()
+        return
+    if not node.senders.wanted:
+        outbox = Outbox(app, worker, stopping=asked.stop.is_set)
+        sending = Sending(outbox, stop=asked.stop, tell=lambda _done: None)
+        running = asyncio.create_task(sending.run(), name="sending")
+        try:
+            yield sending
+        finally:
+            asked.stop.set()
+            await running
+        return
+    senders = Senders(app, node.senders.command, wanted=node.senders.wanted, node=node.name)
     senders.start()
 
     async def leave_in_time() -> None:
@@ -139,8 +201,10 @@ async def _post(app: App, worker: Worker, wanted: SenderProcesses, asked: _Asked
 
 
 @contextlib.asynccontextmanager
-async def _web(app: App, catcher: Catcher | None, last_tick: LastTick) -> AsyncIterator[None]:
-    server = WebServer(create_site(app, catcher=catcher, last_tick=last_tick), app.config.web.host, app.config.web.port)
+async def _web(app: App, node: Node, catcher: Catcher | None, last_tick: LastTick) -> AsyncIterator[None]:
+    """Serve the site; where that is not this node's role, only what probes ask."""
+    site = create_site(app, catcher=catcher, last_tick=last_tick, only_health=Role.WEB not in node.roles)
+    server = WebServer(site, app.config.web.host, app.config.web.port)
     await server.start()
     try:
         yield

@@ -20,7 +20,6 @@ from alerts.core.errors import StorageError
 from alerts.daemon.control import POKE, introduced, read_count
 from alerts.daemon.shares import shares
 from alerts.daemon.worker import bury_the_gone
-from alerts.services.deliver import Delivered
 from alerts.services.maintain import rescue
 
 _log = structlog.get_logger(__name__)
@@ -32,12 +31,13 @@ _MOST_UNREAD = 4_096  # pokes that a sender has not read: more say nothing new
 
 
 class Senders:
-    """Use between ``start`` and ``stop``; ``send_due`` pokes them all."""
+    """Use between ``start`` and ``stop``; ``look`` pokes them all."""
 
-    def __init__(self, app: App, command: Sequence[str], *, wanted: int) -> None:
+    def __init__(self, app: App, command: Sequence[str], *, wanted: int, node: str) -> None:
         self._app = app
         self._command = command
         self._wanted = wanted
+        self._node = node
         self._config = app.config
         self._running: dict[int, Process] = {}  # by place
         self._keepers: list[asyncio.Task[None]] = []
@@ -72,17 +72,12 @@ class Senders:
         """Replace the senders by ones with the config that is now in force."""
         self._renewal = asyncio.create_task(self._renew(), name="renew senders")
 
-    async def something_to_send(self) -> bool:
-        """Whether the main process need ask for a run: never, they look for themselves once a second."""
-        return False
-
-    async def send_due(self) -> Delivered:
+    def look(self) -> None:
         """Poke them all; what they do is counted when they tell."""
         for process in list(self._running.values()):
             pipe = process.stdin
             if pipe is not None and not pipe.is_closing() and pipe.transport.get_write_buffer_size() < _MOST_UNREAD:
                 pipe.write(POKE)
-        return Delivered()
 
     async def _renew(self) -> None:
         async with self._renewing:
@@ -122,7 +117,7 @@ class Senders:
         leaver = asyncio.create_task(self._see_off(process), name=f"see off sender {place}")
         try:
             if process.stdin is not None:
-                process.stdin.write(introduced(share))
+                process.stdin.write(introduced(share, self._node))
             await self._hear(process)
             return await process.wait()
         finally:
@@ -167,7 +162,7 @@ class Senders:
         self._app.metrics.rescued(rescued)
         if rescued:
             _log.info("claims_rescued", claims=rescued, workers=1)
-            await self.send_due()
+            self.look()
 
 
 def _kill(process: Process) -> None:

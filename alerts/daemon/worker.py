@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -66,8 +66,13 @@ async def _bury_the_gone(tx: AsyncConnection) -> None:
 class Worker:
     """One process's standing in the ledger."""
 
-    def __init__(self, db: Database, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, db: Database, clock: Callable[[], datetime], *, node: str = "", roles: Collection[str] = ()
+    ) -> None:
+        """``node``: its name for the operator, else the host's; ``roles``: of a main process."""
         self._db = db
+        self._node = node or socket.gethostname()
+        self._roles = tuple(sorted(roles))
         self._clock = clock
         self._valid_until = 0.0
         self._heard_at = float("-inf")  # when the ledger last took a heartbeat; monotonic
@@ -100,6 +105,8 @@ class Worker:
                     id=self.id,
                     node=node_name(),
                     pid=os.getpid(),
+                    name=self._node,
+                    roles=self._roles,
                     version=__version__,
                     started_at=now,
                     heartbeat_at=now,

@@ -12,7 +12,7 @@ import aiosmtplib
 from alerts.core.errors import RelayError
 from alerts.core.model import Envelope
 from alerts.mail.offer import Offer
-from alerts.mail.pipelining import Ahead, Pipelined, Tell
+from alerts.mail.pipelining import Ahead, MayBegin, Pipelined, Tell, always
 from alerts.mail.replies import Replies
 from alerts.mail.stepwise import Stepwise
 from alerts.mail.stream import AtOnce
@@ -25,7 +25,15 @@ class Connection(Protocol):
     usable: bool
     lied: bool
 
-    async def pump(self, first: Envelope, ahead: Ahead, tell: Tell, at_once: AtOnce | None = None) -> None:
+    async def pump(
+        self,
+        first: Envelope,
+        ahead: Ahead,
+        tell: Tell,
+        at_once: AtOnce | None = None,
+        *,
+        may_begin: MayBegin = always,
+    ) -> None:
         """Send ``first`` and what ``ahead`` gives, until that ends or this connection is spent."""
 
     async def quit(self) -> None:

@@ -25,9 +25,18 @@ Ahead = Callable[[Envelope | None], Awaitable[Envelope | None]]
 #: Keeps what became of a message; returns once that is on disk.
 Tell = Callable[[Envelope, Result], Awaitable[None]]
 
+#: Whether a mail may still be begun: not by who slept so long that others took over.
+MayBegin = Callable[[], bool]
+
+TOO_LATE = "others may have taken it over"
 _CLOSING = 421
 _GO_AHEAD = 354
 _CONFUSED = range(500, 504)  # "bad sequence", "unknown command": what a server says that lost its place
+
+
+def always() -> bool:
+    """Say that a mail may be begun."""
+    return True
 
 
 class Pipelined:
@@ -46,23 +55,35 @@ class Pipelined:
         self.lied = False
         self.carried = 0
 
-    async def pump(self, first: Envelope, ahead: Ahead, tell: Tell, at_once: AtOnce | None = None) -> None:
+    async def pump(
+        self,
+        first: Envelope,
+        ahead: Ahead,
+        tell: Tell,
+        at_once: AtOnce | None = None,
+        *,
+        may_begin: MayBegin = always,
+    ) -> None:
         """Send ``first`` and what ``ahead`` gives, until that ends or this connection is spent.
 
         ``at_once`` does what ``ahead`` and ``tell`` do without a task that waits, as long as all is plain.
+        ``may_begin`` is asked before every body: once it says no, what was asked for is given back and we hang up.
         """
         stream = None
         if at_once is not None:
-            stream = Stream(self._transport, self._replies, self._offer, self._timeouts, at_once)
+            stream = Stream(self._transport, self._replies, self._offer, self._timeouts, at_once, may_begin=may_begin)
         mail: Envelope | None = await self._sendable(first, None, ahead, tell)
         self._ask(mail)
         while mail is not None:
             refused = None
             if self._reset or not self._replies.granted():
                 refused = await self._go_ahead()
-            if refused is None:
+            if refused is None and may_begin():
                 mail = await self._body(mail, ahead, tell, stream)
                 continue
+            if refused is None:
+                self.close()
+                refused = Untried(reason=TOO_LATE)
             await tell(mail, refused)
             mail = await self._next(None, ahead, tell)
             self._ask(mail)

@@ -19,7 +19,7 @@ from alerts.core.errors import RelayError
 from alerts.core.model import Envelope
 from alerts.core.pace import TokenBucket
 from alerts.mail.opening import Connection, Endpoint, open_connection
-from alerts.mail.pipelining import Ahead, Take
+from alerts.mail.pipelining import TOO_LATE, Ahead, MayBegin, Take, always
 from alerts.mail.timeouts import Timeouts
 
 _log = structlog.get_logger(__name__)
@@ -105,7 +105,15 @@ class Relay:
         """How many connections it may have; a relay with a low rate does not keep many waiting."""
         return self.connections if self.rate is None else min(self.connections, 1 + int(self.rate * _RATE_WORTH_S))
 
-    async def carry(self, take: Take, report: Report, ahead: Ahead, at_once: AtOnceByRelay | None = None) -> bool:
+    async def carry(
+        self,
+        take: Take,
+        report: Report,
+        ahead: Ahead,
+        at_once: AtOnceByRelay | None = None,
+        *,
+        may_begin: MayBegin = always,
+    ) -> bool:
         """Send on one connection, opened when there is something to send and replaced when spent, until ``take`` ends.
 
         A connection takes its next message only after the last result is on disk (``report`` returned): so a kill
@@ -116,7 +124,7 @@ class Relay:
             if self._recovers_s() > 0:  # it failed elsewhere while we waited for something to send
                 await report(envelope, Untried(reason=f"{self.name} rests"), self.name)
                 return False
-            await self._drop(await self._carry_on(envelope, report, ahead, at_once))
+            await self._drop(await self._carry_on(envelope, report, ahead, at_once, may_begin))
         return self.available()
 
     async def _in_turn(self, ask: Take, *, waits: bool) -> Envelope | None:
@@ -138,7 +146,7 @@ class Relay:
         return envelope
 
     async def _carry_on(
-        self, first: Envelope, report: Report, ahead: Ahead, at_once: AtOnceByRelay | None
+        self, first: Envelope, report: Report, ahead: Ahead, at_once: AtOnceByRelay | None, may_begin: MayBegin
     ) -> Connection | None:
         """Open a connection for ``first`` and send on it for as long as it is good."""
         try:
@@ -162,7 +170,7 @@ class Relay:
             return await ahead(under_way) if self.available() else None
 
         try:
-            await connection.pump(first, ahead_while_available, tell, plain)
+            await connection.pump(first, ahead_while_available, tell, plain, may_begin=may_begin)
         except BaseException:
             connection.close()
             self.open_connections -= 1
@@ -202,7 +210,7 @@ class Relay:
                 self._rest(f"{self.name} refuses us: {result}", permanent=True)
             case Reply():
                 self.does_well()
-            case Untried(reason=reason) if first:
+            case Untried(reason=reason) if first and reason != TOO_LATE:
                 self._rest(f"{self.name} closes before it takes a mail: {reason}", permanent=False)
             case _:
                 pass
@@ -255,15 +263,17 @@ async def carry_all(
     wanted: int,
     ahead: Ahead | None = None,
     at_once: AtOnceByRelay | None = None,
+    may_begin: MayBegin = always,
 ) -> None:
     """Send over every relay at once, on as many connections as its weight earns, until ``take`` ends.
 
     ``wanted`` is how many messages are known to wait. Without ``ahead`` no more will come while these are sent, and no
     more connections than messages are opened; with it, a connection opens when there is something for it.
+    Before every body ``may_begin`` is asked; what it says no to is given back.
     A relay that comes to rest is tried again when its rest is over, if others are still at it then.
     """
     heaviest = max((relay.weight for relay in relays if relay.available()), default=1)
-    crew = _Crew(take, report, ahead or _asking(take), at_once)
+    crew = _Crew(take, report, ahead or _asking(take), at_once, may_begin)
     async with asyncio.TaskGroup() as group:
         for relay in sorted(relays, key=lambda it: (not it.available(), -it.weight)):
             earned = max(1, relay.useful_connections * relay.weight // max(heaviest, relay.weight))
@@ -274,11 +284,14 @@ async def carry_all(
 class _Crew:
     """Who sends: a hand a connection. A hand whose relay rests waits for it, but only while another is at work."""
 
-    def __init__(self, take: Take, report: Report, ahead: Ahead, at_once: AtOnceByRelay | None) -> None:
+    def __init__(
+        self, take: Take, report: Report, ahead: Ahead, at_once: AtOnceByRelay | None, may_begin: MayBegin
+    ) -> None:
         self._take = take
         self._report = report
         self._ahead = ahead
         self._at_once = at_once
+        self._may_begin = may_begin
         self._at_work = 0
         self._over = asyncio.Event()
 
@@ -288,7 +301,9 @@ class _Crew:
             if relay.available() and (first or relay.health.state is RelayState.OK):
                 self._at_work += 1
                 try:
-                    if await relay.carry(self._take, self._report, self._ahead, self._at_once):
+                    if await relay.carry(
+                        self._take, self._report, self._ahead, self._at_once, may_begin=self._may_begin
+                    ):
                         self._over.set()
                 finally:
                     self._at_work -= 1

@@ -12,7 +12,7 @@ import aiosmtplib
 from alerts.core.deliveries import Dropped, InDoubt, Reply, Result, Stage, Untried
 from alerts.core.model import Envelope
 from alerts.mail.offer import COMMANDS, Offer, body
-from alerts.mail.pipelining import Ahead, Tell
+from alerts.mail.pipelining import TOO_LATE, Ahead, MayBegin, Tell, always
 from alerts.mail.stream import AtOnce
 from alerts.mail.timeouts import Timeouts
 
@@ -33,14 +33,25 @@ class Stepwise:
         self.usable = True
         self.carried = 0
 
-    async def pump(self, first: Envelope, ahead: Ahead, tell: Tell, at_once: AtOnce | None = None) -> None:  # noqa: ARG002 - one command at a time is never at once
-        """Send ``first`` and what ``ahead`` gives, until that ends or this connection is spent."""
+    async def pump(
+        self,
+        first: Envelope,
+        ahead: Ahead,
+        tell: Tell,
+        at_once: AtOnce | None = None,  # noqa: ARG002 - one command at a time is never at once
+        *,
+        may_begin: MayBegin = always,
+    ) -> None:
+        """Send ``first`` and what ``ahead`` gives, until that ends or this connection is spent.
+
+        ``may_begin`` is asked before every body: once it says no, what was asked for is given back and we hang up.
+        """
         mail: Envelope | None = first
         while mail is not None:
-            await tell(mail, await self.send(mail))
+            await tell(mail, await self.send(mail, may_begin=may_begin))
             mail = await ahead(None) if self.usable and self.carried < self._share else None
 
-    async def send(self, envelope: Envelope) -> Result:
+    async def send(self, envelope: Envelope, *, may_begin: MayBegin = always) -> Result:
         """Hand one message over; say what the server answered, or how far it came."""
         refused = self._offer.refusal(envelope)
         if refused is not None:
@@ -55,6 +66,9 @@ class Stepwise:
                     return self._broken(stage, ValueError(f"unexpected reply {reply}"))
         except (aiosmtplib.SMTPException, OSError) as error:
             return self._broken(stage, error)
+        if not may_begin():
+            self.close()
+            return Untried(reason=TOO_LATE)
         return await self._send_body(envelope)
 
     async def quit(self) -> None:

@@ -39,13 +39,21 @@ class Stream:
     """
 
     def __init__(
-        self, transport: asyncio.Transport, replies: Replies, offer: Offer, timeouts: Timeouts, at_once: AtOnce
+        self,
+        transport: asyncio.Transport,
+        replies: Replies,
+        offer: Offer,
+        timeouts: Timeouts,
+        at_once: AtOnce,
+        *,
+        may_begin: Callable[[], bool],
     ) -> None:
         self._transport = transport
         self._timeouts = timeouts
         self._replies = replies
         self._offer = offer
         self._at_once = at_once
+        self._may_begin = may_begin
         self._mail: Envelope | None = None
         self._following: Envelope | None = None
         self._telling = False
@@ -98,7 +106,7 @@ class Stream:
             return
         mail = self._following
         try:
-            if mail is None or self._transport.is_closing():
+            if mail is None or self._transport.is_closing() or not self._may_begin():
                 self._end()
                 return
             if not self._replies.granted():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.errors import StorageError
 from alerts.queue.port import Handler, Job, Step
@@ -19,29 +21,32 @@ WORKERS: Mapping[Step, int] = {Step.POLL: 16}
 class LocalQueue:
     """A ``WorkQueue`` in this process. A job asked for while it waits is one job; while it runs, it runs once more."""
 
-    def __init__(self) -> None:
+    def __init__(self, after_commit: Callable[[AsyncConnection, Callable[[], None]], None]) -> None:
+        """``after_commit`` has something called once a transaction is committed."""
+        self._after_commit = after_commit
         self._waiting: dict[Step, dict[Job, None]] = {step: {} for step in Step}  # an ordered set a step
         self._running: set[Job] = set()
         self._again: set[Job] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._handlers: Mapping[Step, Handler] = {}
         self._stopping = False
-        self._quiet = asyncio.Event()
-        self._quiet.set()
 
     async def enqueue(self, job: Job) -> None:
         """Ask for a job: at once if a worker is free."""
         self._add(job)
 
+    async def enlist(self, tx: AsyncConnection, job: Job, *, unless_waiting: bool = False) -> None:  # noqa: ARG002 - it never waits twice
+        """Ask for a job once the transaction is committed."""
+        self._after_commit(tx, partial(self._add, job))
+
     async def start(self, handlers: Mapping[Step, Handler]) -> None:
-        """Begin to hand out jobs."""
+        """Begin to hand out jobs of the steps that have a handler here."""
         self._handlers = handlers
         for step in Step:
             self._fill(step)
 
-    async def idle(self) -> None:
-        """Wait until nothing is queued and nothing runs."""
-        await self._quiet.wait()
+    async def tend(self) -> None:
+        """Do nothing: whoever died here took all of it along, and the ticks ask anew."""
 
     async def stop(self, *, grace_s: float) -> None:
         """Take no more jobs, wait for those that run, at most ``grace_s`` seconds, then cancel them."""
@@ -57,13 +62,12 @@ class LocalQueue:
             await asyncio.gather(*late, return_exceptions=True)
 
     def _add(self, job: Job) -> None:
-        if self._stopping:
-            return
+        if self._stopping or (self._handlers and job.step not in self._handlers):
+            return  # nobody here does that, or not any more
         if job in self._running:
             self._again.add(job)
             return
         self._waiting[job.step][job] = None
-        self._quiet.clear()
         self._fill(job.step)
 
     def _fill(self, step: Step) -> None:
@@ -93,5 +97,3 @@ class LocalQueue:
                 self._again.discard(job)
                 self._add(job)
             self._fill(job.step)
-            if not self._running and not any(self._waiting.values()):
-                self._quiet.set()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 
 class Step(StrEnum):
     """The steps of the flow that a worker can be asked to do."""
@@ -14,7 +16,7 @@ class Step(StrEnum):
     POLL = "poll"  # key: a source
     MATCH = "match"
     FAN_OUT = "fan_out"  # key: an article
-    DELIVER = "deliver"
+    DELIVER = "deliver"  # key: a lane
     MAINTAIN = "maintain"
     PURGE = "purge"
     DIGEST = "digest"
@@ -30,6 +32,8 @@ class Job:
 
 #: Does a job; what it raises is logged and counted, and the next tick tries again.
 Handler = Callable[[Job], Awaitable[None]]
+#: Asks for a job as part of a transaction.
+Enlist = Callable[[AsyncConnection, Job], Awaitable[None]]
 
 
 class WorkQueue(Protocol):
@@ -38,11 +42,17 @@ class WorkQueue(Protocol):
     async def enqueue(self, job: Job) -> None:
         """Ask for a job; asking again while it waits changes nothing."""
 
-    async def start(self, handlers: Mapping[Step, Handler]) -> None:
-        """Begin to hand out jobs."""
+    async def enlist(self, tx: AsyncConnection, job: Job, *, unless_waiting: bool = False) -> None:
+        """Ask for a job once a transaction of the ledger is committed, and not if it is rolled back.
 
-    async def idle(self) -> None:
-        """Wait until nothing is queued and nothing runs."""
+        ``unless_waiting`` is for who asks again and again: asking changes nothing while the job waits.
+        """
+
+    async def start(self, handlers: Mapping[Step, Handler]) -> None:
+        """Begin to hand out jobs of the steps that have a handler here."""
+
+    async def tend(self) -> None:
+        """Hand out anew what somebody was given who died; to be called now and then, by whoever schedules."""
 
     async def stop(self, *, grace_s: float) -> None:
         """Take no more jobs, wait for those that run, at most ``grace_s`` seconds, then cancel them."""

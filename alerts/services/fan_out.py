@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from alerts.core.model import Lane
+from alerts.queue import Enlist, Job, Step
 from alerts.storage import fan_outs
 from alerts.storage.engine import Database
 
@@ -28,9 +30,12 @@ async def unfinished(db: Database, *, limit: int = 100) -> list[int]:
         return await fan_outs.unfinished(tx, limit=limit)
 
 
-async def fan_out(db: Database, article_id: int, *, now: datetime, size: int = RANGE) -> FannedOut:
+async def fan_out(
+    db: Database, article_id: int, *, now: datetime, size: int = RANGE, enlist: Enlist | None = None
+) -> FannedOut:
     """Write the deliveries of the next ``size`` subscribers and move the cursor past them, in one transaction.
 
+    ``enlist`` asks in it for their delivering.
     Running it again, anywhere, at any time, owes nobody twice: unique (subscriber, article).
     """
     async with db.transaction() as tx:
@@ -43,4 +48,6 @@ async def fan_out(db: Database, article_id: int, *, now: datetime, size: int = R
             return FannedOut(created=0, finished=True)
         created = await fan_outs.owe_alerts(tx, article_id, after=after, up_to=up_to, now=now)
         await fan_outs.move_cursor(tx, article_id, cursor=up_to)
+        if created and enlist is not None:
+            await enlist(tx, Job(Step.DELIVER, Lane.IMMEDIATE))
         return FannedOut(created=created, finished=False)

@@ -11,6 +11,7 @@ from alerts.core.errors import QueryError
 from alerts.core.model import Article, Channel, Disposition
 from alerts.core.query import Presearch, Query, evaluate, parse, prepare
 from alerts.core.text import excerpt
+from alerts.queue import Enlist, Job, Step
 from alerts.storage import channels, matches
 from alerts.storage.engine import Database
 from alerts.storage.matches import Match
@@ -73,9 +74,18 @@ class ChannelCache:
         ]
 
 
-async def match_articles(db: Database, *, now: datetime, cache: ChannelCache, limit: int = BATCH) -> Matched:
+async def something_to_match(db: Database) -> bool:
+    """Say whether an article waits; costs one look at an index."""
+    async with db.reading() as tx:
+        return await matches.is_anything_unmatched(tx)
+
+
+async def match_articles(
+    db: Database, *, now: datetime, cache: ChannelCache, limit: int = BATCH, enlist: Enlist | None = None
+) -> Matched:
     """Ask the channels about up to ``limit`` articles that are not matched yet; write all of it in one transaction.
 
+    ``enlist`` asks in it for the fan-outs.
     Harmless to repeat and to run twice at once: an article is marked matched together with its matches, and only once.
     """
     async with db.reading() as tx:
@@ -100,12 +110,16 @@ async def match_articles(db: Database, *, now: datetime, cache: ChannelCache, li
         given_up = [
             key for key, reason in faults if await matches.record_fault(tx, key, reason=reason, most=MOST_FAULTS)
         ]
+        owing = tuple(
+            one.id for one in waiting if one.id in recorded and found[one.id] and one.disposition is Disposition.ALERT
+        )
+        if enlist is not None:
+            for article_id in owing:
+                await enlist(tx, Job(Step.FAN_OUT, article_id))
     return Matched(
         articles=len(recorded),
         matches=sum(len(found[key]) for key in recorded),
-        fan_outs=tuple(
-            one.id for one in waiting if one.id in recorded and found[one.id] and one.disposition is Disposition.ALERT
-        ),
+        fan_outs=owing,
         faults=tuple(faults),
         set_aside=tuple(given_up),
         unreadable=cache.unreadable,

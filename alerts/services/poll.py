@@ -17,6 +17,7 @@ from typing import Protocol
 from alerts.core.errors import FetchError
 from alerts.core.model import Source, SourceKind
 from alerts.core.schedule import next_poll_at
+from alerts.queue import Enlist, Job, Step
 from alerts.sources.entries import ParsedFeed
 from alerts.sources.fetch import Fetched
 from alerts.storage import sources
@@ -84,8 +85,11 @@ async def poll_feed(
     now: datetime,
     jitter: float,
     only_due: bool = True,
+    enlist: Enlist | None = None,
 ) -> Polled:
     """Poll a feed if its time has come (or whatever its time, without ``only_due``) and nobody else does.
+
+    ``enlist`` asks for the matching of what is new, in the transaction that stores it.
 
     Whatever the server does, the poll ends within the fetcher's and the parser's limits. A poll that failed changes no
     article and leaves the source's last success as it was.
@@ -106,7 +110,7 @@ async def poll_feed(
             await sources.release_source(tx, source.id, claim=claim)
         raise
     # 3. Store what came, and that it came.
-    return await _record_success(db, source, news, claim=claim, now=now, jitter=jitter)
+    return await _record_success(db, source, news, claim=claim, now=now, jitter=jitter, enlist=enlist)
 
 
 async def _ask(fetcher: Fetcher, parser: FeedParser, source: Source) -> _News:
@@ -128,7 +132,7 @@ async def _ask(fetcher: Fetcher, parser: FeedParser, source: Source) -> _News:
 
 
 async def _record_success(
-    db: Database, source: Source, news: _News, *, claim: str, now: datetime, jitter: float
+    db: Database, source: Source, news: _News, *, claim: str, now: datetime, jitter: float, enlist: Enlist | None
 ) -> Polled:
     fetched = news.fetched
     hint = max(fetched.fresh_for or timedelta(0), news.feed.ttl or timedelta(0))
@@ -148,6 +152,8 @@ async def _record_success(
         if not held:
             return NOT_CLAIMED
         stored = await store_items(tx, source=source, items=news.feed.items, now=now) if news.feed.items else _NOTHING
+        if stored.new and enlist is not None:
+            await enlist(tx, Job(Step.MATCH))
     return Polled(worked=True, new=stored.new, changed=stored.changed, seen=stored.seen, article_ids=stored.article_ids)
 
 

@@ -20,7 +20,9 @@ from alerts.core.errors import ArticleError, FetchError
 from alerts.core.items import Parsed
 from alerts.core.looks import LOOKS_APART, Decision, Known, Look, decide
 from alerts.core.model import Item, Source, SourceState
-from alerts.core.publication import Publication, Step, decide_publication
+from alerts.core.publication import Publication, decide_publication
+from alerts.core.publication import Step as PublicationStep
+from alerts.queue import Enlist, Job, Step
 from alerts.sources.folder import FileGoneError, FoundFile, Refused, Scan, read_file, scan
 from alerts.sources.formats import read_items
 from alerts.storage import files, sources
@@ -79,10 +81,12 @@ async def read_folder(
     site_time_zone: tzinfo,
     once: bool = False,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+    enlist: Enlist | None = None,
 ) -> FolderPoll:
     """Look at every file of the folder and store what is ready; a folder that cannot be read changes nothing but that.
 
     ``once`` reads at once what has not changed for a second. ``on_progress`` hears how many files of how many are read.
+    ``enlist`` asks for the matching of what is new, in the transaction that stores it.
     Running it again, anywhere, at any time, stores nothing twice.
     """
     # 1. Take it, unless somebody reads it just now.
@@ -108,7 +112,7 @@ async def read_folder(
         results = [await asyncio.to_thread(_read, file, seen, now, site_time_zone) for file, seen in step]
         if not await hold.extend():
             return poll  # somebody else goes on
-        poll = await _store(db, claimed, results, poll, now=now)
+        poll = await _store(db, claimed, results, poll, now=now, enlist=enlist)
         on_progress(poll.read, len(plan.to_read))
     # 4. Say when to come back.
     await hold.record_success(next_poll_at=min(filter(None, (now + claimed.every, poll.look_again_at))))
@@ -224,9 +228,16 @@ def _steps(to_read: Sequence[tuple[FoundFile, Known]]) -> Iterator[list[tuple[Fo
 
 
 async def _store(
-    db: Database, source: Source, results: Sequence[_ReadFile], poll: FolderPoll, *, now: datetime
+    db: Database,
+    source: Source,
+    results: Sequence[_ReadFile],
+    poll: FolderPoll,
+    *,
+    now: datetime,
+    enlist: Enlist | None,
 ) -> FolderPoll:
     """Store the articles of some files and what was seen of the files, in one transaction."""
+    before = poll.new
     async with db.transaction() as tx:
         copies = await files.copies(tx, source.id, _hashes(results))
         for first_poll in (True, False):
@@ -241,6 +252,8 @@ async def _store(
                 article_ids=poll.article_ids + stored.article_ids,
             )
         await files.keep_files(tx, source.id, [one.row for one in results])
+        if poll.new > before and enlist is not None:
+            await enlist(tx, Job(Step.MATCH))
     again = _sooner(poll.look_again_at, now) if any(one.changed_meanwhile for one in results) else poll.look_again_at
     return replace(poll, read=poll.read + len(results), seen=poll.seen + len(copies), look_again_at=again)
 
@@ -276,8 +289,8 @@ def _read(file: FoundFile, known: Known, now: datetime, time_zone: tzinfo) -> _R
 def _sort_out(row: FileRow, parsed: Parsed, *, now: datetime, was_there: bool) -> _ReadFile:
     """Part the items that may be seen now from those that wait or are left out."""
     decided = [(one.item, decide_publication(one, now=now)) for one in parsed.items]
-    items = tuple(item for item, publication in decided if publication.step is Step.PUBLISH)
-    held = [publication for _, publication in decided if publication.step is not Step.PUBLISH]
+    items = tuple(item for item, publication in decided if publication.step is PublicationStep.PUBLISH)
+    held = [publication for _, publication in decided if publication.step is not PublicationStep.PUBLISH]
     wait_until_at = min((one.until_at for one in held if one.until_at), default=None)
     known = replace(row.known, wait_until_at=wait_until_at)
     return _ReadFile(

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.domains import Breaker
 from alerts.core.model import DeliveryState, SourceKind, SourceState
-from alerts.storage import articles, breakers, deliveries, delivery_counts, files, relays, sources, workers
+from alerts.storage import articles, breakers, deliveries, delivery_counts, files, leases, relays, sources, workers
 from alerts.storage.engine import Database
 from alerts.storage.workers import Worker
 
@@ -48,6 +48,7 @@ class Status:
     relays: tuple[RelayStatus, ...]
     breakers: tuple[Breaker, ...]  # recipient domains that refuse us
     workers: tuple[Worker, ...]
+    scheduler: str | None  # the worker that schedules; None: nobody does
 
 
 async def read_status(db: Database, *, now: datetime, configured: Sequence[str]) -> Status:
@@ -74,6 +75,7 @@ async def read_status(db: Database, *, now: datetime, configured: Sequence[str])
             relays=await _relays(tx, configured),
             breakers=tuple((await breakers.shut_breakers(tx)).values()),
             workers=tuple(await workers.living(tx)),
+            scheduler=(await leases.read_lease(tx, leases.SCHEDULING)).holder,
         )
 
 

@@ -18,6 +18,7 @@ from alerts.core.errors import InputError, NotFoundError, SuppressedError
 from alerts.core.model import (
     Channel,
     Frequency,
+    Lane,
     Subscriber,
     SubscriberState,
     Subscription,
@@ -35,6 +36,7 @@ from alerts.core.subscriptions import (
     refusal_of_import,
 )
 from alerts.core.tokens import Secrets
+from alerts.queue import Enlist, Job, Step
 from alerts.storage import confirmations, owed, subscribers, subscriptions, suppressions
 from alerts.storage.channels import active_channels
 from alerts.storage.confirmations import Asked
@@ -66,12 +68,13 @@ async def subscribe(
     name: str | None = None,
     language: str | None = None,
     time_zone: str | None = None,
+    enlist: Enlist | None = None,
 ) -> Subscribed:
     """Subscribe one address to channels; asking again is harmless.
 
     ``confirmed`` is the operator's word that the person agreed: the subscriptions are active at once. Otherwise they
     are pending until the person confirms, within 48 h; what is active already stays so. ``frequency`` None keeps what
-    there is (immediate for a new one). ``salt`` is 16 random bytes.
+    there is (immediate for a new one). ``salt`` is 16 random bytes. ``enlist`` asks for the confirmation's delivering.
 
     A web form answers the same whatever comes back (C2). Raises AddressError and InputError for what cannot be meant,
     NotFoundError for a channel that is not there, SuppressedError for vouching for a suppressed address.
@@ -91,6 +94,8 @@ async def subscribe(
         wanted = {channel.id for channel in chosen}
         held = await subscriptions.subscriptions_of(tx, [batch.people[key].id])
         subscriber = await subscribers.subscriber_by_id(tx, batch.people[key].id)
+        if key in batch.asked and enlist is not None:
+            await enlist(tx, Job(Step.DELIVER, Lane.CONFIRMATION))
     return Subscribed(
         subscriber=subscriber or batch.people[key],
         subscriptions=tuple(one for one in held if one.channel_id in wanted),
@@ -126,6 +131,12 @@ async def subscribe_listed(
         unchanged=frozenset(keys - batch.started - batch.asked - batch.refused.keys()),
         refused=batch.refused,
     )
+
+
+async def have_counted(db: Database) -> None:
+    """Let the database count anew, after many people came at once: it plans its look-ups by what it has counted."""
+    async with db.transaction() as tx:
+        await subscribers.have_counted(tx)
 
 
 @cache

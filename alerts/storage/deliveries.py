@@ -5,13 +5,30 @@ Every write to a claimed row carries the claim's token, so a worker that slept t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Integer, Select, bindparam, func, literal_column, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    Update,
+    bindparam,
+    column,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
 
 from alerts.core.deliveries import Outcome
 from alerts.core.model import Delivery, DeliveryKind, DeliveryState, Lane
@@ -130,38 +147,42 @@ def _as_claimed(row: Sequence[Any], claim: str, lease_until: datetime) -> Delive
     )
 
 
-_HELD = (deliveries.c.id == bindparam("b_id"), deliveries.c.claim == bindparam("b_claim"), _CLAIMED)
 _LET_GO: dict[str, None] = {"claim": None, "worker_id": None, "lease_until": None}
-_SENT = Prepared(
-    update(deliveries)
-    .where(*_HELD)
-    .values(
-        state=literal_column(f"'{DeliveryState.SENT}'"),
-        attempts=bindparam("b_attempts"),
-        reply=bindparam("b_reply"),
-        relay=bindparam("b_relay"),
-        finished_at=bindparam("b_finished_at"),
-        **_LET_GO,
-    ),
-    *("b_attempts", "b_reply", "b_relay", "b_finished_at", "b_id", "b_claim"),
-)
-_RECORD = Prepared(
-    update(deliveries)
-    .where(*_HELD)
-    .values(
-        state=bindparam("b_state"),
-        due_at=bindparam("b_due_at"),
-        attempts=bindparam("b_attempts"),
-        faults=bindparam("b_faults"),
-        in_doubt=bindparam("b_in_doubt"),
-        reply=bindparam("b_reply"),
-        relay=bindparam("b_relay"),
-        finished_at=bindparam("b_finished_at"),
-        **_LET_GO,
-    ),
-    *("b_state", "b_due_at", "b_faults", "b_in_doubt"),
-    *("b_attempts", "b_reply", "b_relay", "b_finished_at", "b_id", "b_claim"),
-)
+_OF_A_ROW: dict[str, TypeEngine[Any]] = {"b_id": BigInteger(), "b_claim": Text()}
+_OF_AN_END: dict[str, TypeEngine[Any]] = {
+    "b_attempts": Integer(),
+    "b_reply": Text(),
+    "b_relay": Text(),
+    "b_finished_at": Utc(),
+    **_OF_A_ROW,
+}
+_OF_THE_REST: dict[str, TypeEngine[Any]] = {
+    "b_state": Text(),
+    "b_due_at": Utc(),
+    "b_faults": Integer(),
+    "b_in_doubt": Boolean(),
+    **_OF_AN_END,
+}
+
+
+def _outcome(given: Mapping[str, ColumnElement[Any]], **fixed: ColumnElement[Any]) -> Update:
+    """Write what became of a row, if the claim still holds it; ``given`` has the parameters by name."""
+    held = (deliveries.c.id == given["b_id"], deliveries.c.claim == given["b_claim"], _CLAIMED)
+    told = {name.removeprefix("b_"): value for name, value in given.items() if name not in _OF_A_ROW}
+    return update(deliveries).where(*held).values({**told, **fixed, **_LET_GO})
+
+
+def _outcomes(types: Mapping[str, TypeEngine[Any]], **fixed: ColumnElement[Any]) -> Prepared:
+    one = {name: bindparam(name, type_=kind) for name, kind in types.items()}
+    arrays = [bindparam(name, type_=ARRAY(kind)) for name, kind in types.items()]
+    columns = [column(name, kind) for name, kind in types.items()]
+    each = func.unnest(*arrays).table_valued(*columns).render_derived(name="outcome")
+    whole = _outcome({name: each.c[name] for name in types}, **fixed)
+    return Prepared(_outcome(one, **fixed), *types, whole=whole)
+
+
+_SENT = _outcomes(_OF_AN_END, state=literal_column(f"'{DeliveryState.SENT}'"))
+_RECORD = _outcomes(_OF_THE_REST)
 
 
 async def record_outcomes(tx: Transaction, written: Sequence[Written], *, now: datetime) -> int:
@@ -177,7 +198,7 @@ async def record_outcomes(tx: Transaction, written: Sequence[Written], *, now: d
         if state is DeliveryState.SENT:
             sent.append(end)
         else:
-            rest.append((state, due_at, faults, in_doubt, *end))
+            rest.append((state.value, due_at, faults, in_doubt, *end))
     counted = [await _SENT.write(tx, sent), await _RECORD.write(tx, rest)]
     return -1 if -1 in counted else sum(counted)
 

@@ -6,7 +6,7 @@ It asks no questions itself; those are the functions of the other modules here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Literal
@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from alerts.core.errors import StorageError
 from alerts.storage import migrations, postgresql, sqlite
+from alerts.storage.direct_postgresql import DirectPostgresql
 from alerts.storage.faults import corrupt, translate
 from alerts.storage.inline_sqlite import DirectConnection
 from alerts.storage.prepared import Transaction
@@ -33,6 +34,14 @@ def insert(tx: AsyncConnection, table: Table) -> DialectInsert:
     return sqlite_dialect.insert(table) if tx.dialect.name == "sqlite" else postgresql_dialect.insert(table)
 
 
+_AFTER_COMMIT = "after_commit"
+
+
+def after_commit(tx: AsyncConnection, call: Callable[[], None]) -> None:
+    """Have something called once a transaction that may write is committed; never, if it is rolled back."""
+    tx.info[_AFTER_COMMIT].append(call)
+
+
 class Database:
     """A ledger that is open and up to date; one serves all tasks of an event loop.
 
@@ -40,26 +49,32 @@ class Database:
     """
 
     def __init__(
-        self, *, where: str, writing: AsyncEngine, reading: AsyncEngine, direct: DirectConnection | None = None
+        self,
+        *,
+        where: str,
+        writing: AsyncEngine,
+        reading: AsyncEngine,
+        direct: DirectConnection | DirectPostgresql | None = None,
     ) -> None:
         self.where = where  # its name in messages: a path, or a URL without its password
         self._writing = writing
         self._reading = reading
-        self._direct = direct  # where statements run inline: a connection for prepared ones
-        self._inline = direct is not None
+        self._direct = direct  # in a process that sends: for prepared statements, past SQLAlchemy
+        self._inline = isinstance(direct, DirectConnection)
         self._leaving: set[asyncio.Task[None]] = set()  # give back connections that nobody waits for any more
 
     @classmethod
     async def open(cls, url: str, *, inline: bool = False) -> Database:
         """Open the database that ``url`` names, make it if there is none, and run the missing migrations.
 
-        ``inline``: run SQLite's statements in the event loop's own thread; for a process that does little else than
-        send. Raises DatabaseNewerError and DatabaseCorruptError, the file untouched; DatabaseUnavailableError when it
-        cannot be reached or written; StorageError for a URL that we cannot use.
+        ``inline``: for a process that does little else than send: prepared statements go straight to the driver, and
+        SQLite's run in the event loop's own thread.
+        Raises DatabaseNewerError, DatabaseInUseError and DatabaseCorruptError, all left as it is;
+        DatabaseUnavailableError when it cannot be reached or written; StorageError for a URL that we cannot use.
         """
         if url.startswith("sqlite:"):
             return await _open_sqlite(sqlite.path_of(url), inline=inline)
-        return await _open_postgresql(_parse(url))
+        return await _open_postgresql(_parse(url), inline=inline)
 
     @property
     def dialect(self) -> Literal["sqlite", "postgresql"]:
@@ -72,13 +87,17 @@ class Database:
 
         Never ask for one inside another: on SQLite the second would wait for the first.
         """
+        calls: list[Callable[[], None]] = []
         with _Faults(self.where):
             async with self._connection(self._writing) as tx, tx.begin():
+                tx.info[_AFTER_COMMIT] = calls
                 yield tx
+        for call in calls:
+            call()
 
     @asynccontextmanager
     async def prepared(self) -> AsyncIterator[Transaction]:
-        """Give a transaction that may write, for prepared statements alone; on SQLite inline it skips SQLAlchemy.
+        """Give a transaction that may write, for prepared statements alone; a process that sends skips SQLAlchemy.
 
         That way through an empty transaction takes longer than a commit to disk, and senders commit all the time.
         """
@@ -106,7 +125,9 @@ class Database:
             await asyncio.gather(*self._leaving)
             await self._reading.dispose()
             await self._writing.dispose()
-            if self._direct is not None:
+            if isinstance(self._direct, DirectPostgresql):
+                await self._direct.close()
+            elif self._direct is not None:
                 self._direct.close()
 
     @asynccontextmanager
@@ -210,9 +231,10 @@ def _sqlite_database(path: Path, *, inline: bool = False) -> Database:
     )
 
 
-async def _open_postgresql(url: URL) -> Database:
+async def _open_postgresql(url: URL, *, inline: bool) -> Database:
     engine = postgresql.engine_for(url)
-    db = Database(where=url.render_as_string(hide_password=True), writing=engine, reading=engine)
+    direct = DirectPostgresql(postgresql.conninfo(url)) if inline else None
+    db = Database(where=url.render_as_string(hide_password=True), writing=engine, reading=engine, direct=direct)
     async with _closed_on_error(db):
         await _bring_up_to_date(db)
     return db

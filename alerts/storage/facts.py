@@ -1,15 +1,17 @@
-"""Facts about this database: made at its first open, never changed."""
+"""Facts about this database: made at its first open, and but for ``usable_from`` never changed."""
 
 from __future__ import annotations
 
 import secrets
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts import __version__
 from alerts.core.errors import DatabaseCorruptError
 from alerts.storage.schema import facts
+
+USABLE_FROM = "usable_from"  # the oldest schema whose versions may work with this database
 
 
 async def ledger_id(tx: AsyncConnection) -> str:
@@ -26,3 +28,9 @@ def make_facts(connection: Connection) -> None:
     for name, value in (("ledger_id", secrets.token_hex(8)), ("created_by", __version__)):
         if name not in known:
             connection.execute(insert(facts).values(name=name, value=value))
+
+
+def keep_fact(connection: Connection, name: str, value: str) -> None:
+    """Write a fact in place of what it was."""
+    connection.execute(delete(facts).where(facts.c.name == name))
+    connection.execute(insert(facts).values(name=name, value=value))

@@ -36,7 +36,8 @@ def translate(error: Exception, where: str) -> StorageError | None:
         return DatabaseUnavailableError(f"{where}: all its connections are busy; try again")
     if isinstance(error, DBAPIError):
         return translate_driver_error(error.orig, where, lost=error.connection_invalidated)
-    return translate_driver_error(error, where) if isinstance(error, sqlite3.Error) else None
+    is_drivers = isinstance(error, sqlite3.Error) or hasattr(error, "sqlstate")  # psycopg's have one
+    return translate_driver_error(error, where) if is_drivers else None
 
 
 def translate_driver_error(cause: BaseException | None, where: str, *, lost: bool = False) -> StorageError | None:

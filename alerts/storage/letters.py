@@ -149,25 +149,31 @@ async def _matches(tx: AsyncConnection, article_ids: list[int]) -> dict[int, lis
     return found
 
 
-_ACTIVE = Prepared(
-    select(subscriptions.c.subscriber_id, subscriptions.c.channel_id, subscriptions.c.activated_at).where(
-        among(subscriptions.c.subscriber_id, "subscribers"),
-        among(subscriptions.c.channel_id, "channels"),
-        subscriptions.c.state == SubscriptionState.ACTIVE,
-        subscriptions.c.activated_at.is_not(None),
-    ),
-    *("subscribers", "channels"),
+_HELD = Prepared(
+    select(
+        subscriptions.c.subscriber_id,
+        subscriptions.c.channel_id,
+        subscriptions.c.state,
+        subscriptions.c.activated_at,
+    ).where(among(subscriptions.c.subscriber_id, "subscribers")),
+    "subscribers",
 )
 
 
 async def _active(
     tx: AsyncConnection, subscriber_ids: set[int], channel_ids: set[int]
 ) -> dict[int, dict[int, datetime]]:
-    """Find to which of the channels each person subscribes now, and since when."""
+    """Find to which of the channels each person subscribes now, and since when.
+
+    Asked by person alone, who has few: a database that has not counted lately may take anything else for the rarer, and
+    looks through all that subscribe to a channel.
+    """
     if not channel_ids:
         return {}
     found: dict[int, dict[int, datetime]] = {}
-    for subscriber_id, channel_id, activated_at in await _ACTIVE.rows(tx, sorted(subscriber_ids), sorted(channel_ids)):
+    for subscriber_id, channel_id, state, activated_at in await _HELD.rows(tx, sorted(subscriber_ids)):
+        if channel_id not in channel_ids or state != SubscriptionState.ACTIVE or activated_at is None:
+            continue
         if subscriber_id in found:
             found[subscriber_id][channel_id] = activated_at
         else:

@@ -37,6 +37,12 @@ async def unmatched(tx: AsyncConnection, *, limit: int) -> list[Article]:
     return [to_article(row) for row in await tx.execute(query)]
 
 
+async def is_anything_unmatched(tx: AsyncConnection) -> bool:
+    """Say whether an article waits to be matched."""
+    query = select(articles.c.id).where(articles.c.matched_at.is_(None), articles.c.set_aside.is_(None)).limit(1)
+    return await tx.scalar(query) is not None
+
+
 async def record_matches(tx: AsyncConnection, article_id: int, *, found: Sequence[Match], now: datetime) -> bool:
     """Write an article's matches, that it is matched, and the fan-out that it now owes; False if it was matched before.
 

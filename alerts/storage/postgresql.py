@@ -1,10 +1,11 @@
-"""PostgreSQL as a ledger: how we connect to it. No queries of ours."""
+"""PostgreSQL as a ledger: how we connect to it, and the tables of the work queue's engine. No queries of ours."""
 
 from __future__ import annotations
 
+from importlib.resources import files
 from importlib.util import find_spec
 
-from sqlalchemy import URL
+from sqlalchemy import URL, Dialect, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from alerts.core.errors import StorageError
@@ -23,17 +24,40 @@ CONNECT = {
 
 def engine_for(url: URL) -> AsyncEngine:
     """Return an engine with a pool of tested connections; what the URL's own query says wins."""
-    if find_spec("psycopg") is None:
-        raise StorageError(
-            "a postgresql:// database needs the extra `postgresql`: pip install 'news-alert[postgresql]'"
-        )
-    query = {**CONNECT, **url.query}
-    query["options"] = f"{SETTINGS} {query.get('options', '')}".strip()
+    if find_spec("psycopg") is None or find_spec("procrastinate") is None:
+        raise StorageError("a postgresql:// database needs the extra `cluster`: pip install 'news-alert[cluster]'")
     return create_async_engine(
-        url.set(drivername="postgresql+psycopg", query=query),
+        _complete(url).set(drivername="postgresql+psycopg"),
         pool_size=10,
         max_overflow=10,
         pool_timeout=30,
         pool_recycle=1800,
         pool_pre_ping=True,  # a restarted server must not cost a transaction
     )
+
+
+def conninfo(database: str | URL) -> str:
+    """Return what psycopg connects with, for the URL of a config; with our settings, those of the URL win."""
+    from psycopg.conninfo import make_conninfo  # noqa: PLC0415 - an extra
+    from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg  # noqa: PLC0415 - likewise
+
+    dialect: Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
+    _, options = dialect.create_connect_args(_complete(make_url(database)))
+    options.pop("context", None)  # SQLAlchemy's own
+    return make_conninfo(**options)
+
+
+def queue_schema() -> str:
+    """Return the SQL that makes the tables of Procrastinate, which hands out work to nodes."""
+    return (files("procrastinate.sql") / "schema.sql").read_text(encoding="utf-8")
+
+
+def is_queue_table(name: str) -> bool:
+    """Say whether a table is the engine's."""
+    return name.startswith("procrastinate_")
+
+
+def _complete(url: URL) -> URL:
+    query = {**CONNECT, **url.query}
+    query["options"] = f"{SETTINGS} {query.get('options', '')}".strip()
+    return url.set(query=query)

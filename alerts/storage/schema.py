@@ -86,12 +86,22 @@ workers = Table(  # who holds claims; a silent worker's claims are taken back
     "workers",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("node", Text, nullable=False),
+    Column("node", Text, nullable=False),  # the machine as its processes know it: host, boot, namespace
+    Column("name", Text, nullable=False, server_default=text("''")),  # the node as its operator knows it
     Column("pid", Integer, nullable=False),
     Column("roles", Text, nullable=False, server_default=text("''")),
     Column("version", Text, nullable=False),
     Column("started_at", Utc, nullable=False),
     Column("heartbeat_at", Utc, nullable=False),
+)
+
+leases = Table(  # what one node does for all, like scheduling: who, and for the how-manieth time it changed hands
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text),  # a worker; null: nobody
+    Column("epoch", BigInteger, nullable=False),
+    Column("beats", BigInteger, nullable=False),  # grows as long as the holder lives
 )
 
 relays = Table(  # how each relay does, as the process that sends sees it; for `alerts status`

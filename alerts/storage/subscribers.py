@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, delete, exists, func, select, update
+from sqlalchemy import Row, Select, bindparam, delete, exists, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.model import Subscriber, SubscriberState
@@ -157,3 +157,9 @@ async def list_subscribers(tx: AsyncConnection, *, after: int = 0, limit: int) -
     """List subscribers in the order of their ids, from ``after`` on: a page at a time for any number of them."""
     statement = select(subscribers).where(subscribers.c.id > after).order_by(subscribers.c.id).limit(limit)
     return [_subscriber(row) for row in (await tx.execute(statement)).all()]
+
+
+async def have_counted(tx: AsyncConnection) -> None:
+    """Let PostgreSQL count people and subscriptions now, after many came at once: it plans by what it has counted."""
+    if tx.dialect.name == "postgresql":
+        await tx.execute(text("ANALYZE subscribers, subscriptions"))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Row, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.storage.schema import workers
@@ -16,8 +17,10 @@ class Worker:
     """One process that does steps."""
 
     id: str
-    node: str
+    node: str  # the machine, as its processes know it
     pid: int
+    name: str = ""  # the node, as its operator knows it
+    roles: tuple[str, ...] = ()  # of a main process; a sender has none of its own
     version: str
     started_at: datetime
     heartbeat_at: datetime
@@ -30,6 +33,8 @@ async def register(tx: AsyncConnection, worker: Worker) -> None:
             id=worker.id,
             node=worker.node,
             pid=worker.pid,
+            name=worker.name,
+            roles=",".join(worker.roles),
             version=worker.version,
             started_at=worker.started_at,
             heartbeat_at=worker.heartbeat_at,
@@ -46,17 +51,13 @@ async def beat(tx: AsyncConnection, worker_id: str, *, now: datetime) -> bool:
 async def living(tx: AsyncConnection) -> list[Worker]:
     """List the workers, the oldest first."""
     rows = (await tx.execute(select(workers).order_by(workers.c.started_at))).all()
-    return [
-        Worker(
-            id=row.id,
-            node=row.node,
-            pid=row.pid,
-            version=row.version,
-            started_at=row.started_at,
-            heartbeat_at=row.heartbeat_at,
-        )
-        for row in rows
-    ]
+    return [_to_worker(row) for row in rows]
+
+
+async def worker_by_id(tx: AsyncConnection, worker_id: str) -> Worker | None:
+    """Find a worker; None when it left, or was buried."""
+    row = (await tx.execute(select(workers).where(workers.c.id == worker_id))).one_or_none()
+    return _to_worker(row) if row else None
 
 
 async def bury(tx: AsyncConnection, *, silent_since: datetime) -> list[str]:
@@ -68,3 +69,16 @@ async def bury(tx: AsyncConnection, *, silent_since: datetime) -> list[str]:
 async def leave(tx: AsyncConnection, worker_id: str) -> None:
     """Remove a worker that stops in good order."""
     await tx.execute(delete(workers).where(workers.c.id == worker_id))
+
+
+def _to_worker(row: Row[Any]) -> Worker:
+    return Worker(
+        id=row.id,
+        node=row.node,
+        name=row.name,
+        pid=row.pid,
+        roles=tuple(filter(None, row.roles.split(","))),
+        version=row.version,
+        started_at=row.started_at,
+        heartbeat_at=row.heartbeat_at,
+    )

@@ -16,8 +16,12 @@ from alerts.web.pages import Pages
 from alerts.web.state import LastTick, SiteState
 
 
-def create_site(app: App, *, catcher: Catcher | None = None, last_tick: LastTick | None = None) -> Starlette:
+def create_site(
+    app: App, *, catcher: Catcher | None = None, last_tick: LastTick | None = None, only_health: bool = False
+) -> Starlette:
     """Return the ASGI site of an opened app; raise ConfigError for a page template that cannot be read.
+
+    ``only_health`` leaves out all that readers see: for a node that is not there for them.
 
     ``catcher`` gives it the pages that show what was caught; ``last_tick`` tells ``/readyz`` when the clock ticked.
     """
@@ -27,7 +31,7 @@ def create_site(app: App, *, catcher: Catcher | None = None, last_tick: LastTick
     async def broken(status: int) -> Response:
         return error_page(pages, status)
 
-    routes = [route for part in _PARTS for route in part.ROUTES]
+    routes = [route for part in ([health] if only_health else _PARTS) for route in part.ROUTES]
     site = Starlette(routes=routes, exception_handlers=HANDLERS, middleware=[Middleware(Guard, error_page=broken)])
     site.router.redirect_slashes = False  # it would redirect to whatever Host the request named
     site.state.site = SiteState(app=app, pages=pages, maildir=catcher.maildir if catcher else None, last_tick=last_tick)

@@ -262,6 +262,28 @@ async def test_a_body_is_written_only_after_the_last_result_is_kept() -> None:
         assert (kept, early) == (list(range(10)), [])
 
 
+@pytest.mark.parametrize("taken", [0, 1, 4])
+async def test_who_may_begin_no_more_writes_no_body_however_much_is_asked_for(
+    offer: tuple[str, ...], taken: int
+) -> None:
+    """As a process that was frozen while others took over, with the next mail announced already."""
+
+    def script(phase: str, session: Session) -> bytes | None:
+        if session.mails == taken and phase == ("data" if taken == 0 else "dot"):
+            hand.may_begin = False
+        return None
+
+    async with ScriptedSmtp(script, extensions=offer) as server:
+        hand = Hand([letter(number) for number in range(1, 9)])
+        relay = relay_to(server.port)
+        await hand.carry([relay], wanted=8)
+        heard = taken + 1 if taken else 0  # the body that was under way when it stopped
+        assert len(server.taken) == heard
+        announced = offer == EHLO or taken == 0  # who speaks step by step has announced none
+        assert [type(result) for _, result, _ in hand.results] == [Reply] * heard + [Untried] * announced
+        assert relay.health.state is RelayState.OK
+
+
 async def test_a_server_that_says_more_than_it_was_asked_is_noticed_at_once(way: str) -> None:
     """Nothing more is heard of it once it has spoken nonsense, so nobody may wait for that."""
 

@@ -43,12 +43,16 @@ class Hand:
         self.waiting = deque(envelopes)
         self.results: list[tuple[int, Result, str]] = []
         self.at_once = 0  # results that came that way
+        self.may_begin = True
 
     async def carry(self, relays: list[Relay], *, wanted: int) -> None:
-        await carry_all(relays, self.take, self.report, wanted=wanted, at_once=AtOnce(self) if self.plain else None)
+        at_once = AtOnce(self) if self.plain else None
+        await carry_all(
+            relays, self.take, self.report, wanted=wanted, at_once=at_once, may_begin=lambda: self.may_begin
+        )
 
     async def take(self) -> Envelope | None:
-        return self.waiting.popleft() if self.waiting else None
+        return self.waiting.popleft() if self.waiting and self.may_begin else None
 
     async def report(self, envelope: Envelope, result: Result, relay: str) -> None:
         """Keep the result; what nobody tried is due again, as in the ledger."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+import uvloop
+
 DROP = b"\0drop"
 STALL = b"\0stall"
 EHLO = ("PIPELINING", "SIZE 10000000", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
@@ -68,7 +70,7 @@ class ScriptedSmtp:
         return [one for one in self.taken if one.acknowledged]
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 20)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 25)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -146,12 +148,12 @@ class ScriptedSmtp:
             return False
         body = b""
         while body != b".\r\n" and not body.endswith(b"\r\n.\r\n"):
-            body += await reader.readuntil(b"\n")
+            body += await reader.readuntil(b".\r\n")
         if not session.ready:
             return await self._say(b"554 5.5.1 no valid recipients\r\n", writer)
         await asyncio.sleep(self.pause_s)
         reply = self._script("dot", session) or b"250 2.0.0 queued\r\n"
-        data = b"\r\n".join(it[1:] if it.startswith(b".") else it for it in body[:-3].split(b"\r\n"))
+        data = body[:-3].removeprefix(b".").replace(b"\r\n.", b"\r\n")
         self.taken.append(Taken(session.sender, session.recipient, data, acknowledged=reply.startswith(b"250")))
         session.mails += 1
         return await self._say(reply, writer)
@@ -175,7 +177,7 @@ class SinkThread:
     def __init__(self, script: Script | None = None, *, port: int = 0) -> None:
         self.server = ScriptedSmtp(script, port=port)
         self._started = threading.Event()
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),))
 

@@ -50,6 +50,7 @@ class Relays:
         wanted: int,
         ahead: Callable[[Envelope | None], Awaitable[Envelope | None]],  # noqa: ARG002 - these connections hold one mail
         at_once: AtOnce,
+        may_begin: Callable[[], bool],  # noqa: ARG002 - what they are given, they send
     ) -> None:
         async def connection() -> None:
             following: Envelope | None = None
@@ -131,7 +132,7 @@ def plain(letter: Letter) -> Envelope:
     )
 
 
-@pytest.fixture(params=["sqlite", "sqlite inline, at once", "postgresql"])
+@pytest.fixture(params=["sqlite", "sqlite inline, at once", "postgresql", "postgresql inline, at once"])
 async def office(request: pytest.FixtureRequest, tmp_path: Path, now: datetime) -> AsyncIterator[Office]:
     """Give an office over each kind of ledger, as a sender process opens it too, and both ways to hand mails out."""
     if request.param.startswith("sqlite"):
@@ -345,7 +346,7 @@ async def test_nobody_is_buried_by_who_was_cut_off_too(office: Office) -> None:
 async def test_a_claim_that_was_taken_over_changes_nothing(office: Office) -> None:
     await office.publish(1)
 
-    async def carry(take: Take, report: Report, *, wanted: int, ahead: Ahead, at_once: AtOnce) -> None:
+    async def carry(take: Take, report: Report, *, wanted: int, ahead: Ahead, at_once: AtOnce, **_: object) -> None:
         envelope = await take()
         assert envelope is not None
         async with office.db.transaction() as tx:
@@ -492,7 +493,7 @@ async def test_a_run_that_is_broken_off_leaves_what_was_in_flight_in_doubt_and_g
     await office.publish(30)
     hangs = asyncio.Event()
 
-    async def carry(take: Take, report: Report, *, wanted: int, ahead: object, at_once: AtOnce) -> None:
+    async def carry(take: Take, report: Report, *, wanted: int, ahead: object, at_once: AtOnce, **_: object) -> None:
         await take()
         hangs.set()
         await asyncio.Event().wait()
@@ -535,7 +536,7 @@ async def test_a_database_that_was_away_makes_no_domain_a_slow_one(office: Offic
     await office.publish(2)
     means = office.means()
 
-    async def carry(take: Take, report: Report, *, wanted: int, ahead: Ahead, at_once: AtOnce) -> None:
+    async def carry(take: Take, report: Report, *, wanted: int, ahead: Ahead, at_once: AtOnce, **_: object) -> None:
         first = await take()
         following = await ahead(first)
         assert first is not None

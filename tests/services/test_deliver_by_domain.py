@@ -242,10 +242,10 @@ async def test_letters_that_get_room_while_a_claim_finds_nothing_belong_to_the_s
             await told.wait()
         return found
 
-    async def carry(take: Take, report: Report, **_: object) -> None:
+    async def carry(take: Take, report: Report, *, wanted: int, **_: object) -> None:
         first = await take()
         assert first is not None
-        waits = asyncio.create_task(take())  # its domain has room for one mail
+        waits = asyncio.ensure_future(take())  # its domain has room for one mail
         await asked.wait()
         await report(first, TAKEN, "relay")
         told.set()

@@ -24,7 +24,7 @@ async def test_a_copy_holds_what_is_committed_and_opens_as_the_same_ledger(sqlit
     assert size == (tmp_path / "copy.db").stat().st_size
     with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
         names = {name for (name,) in copy.execute("SELECT name FROM facts")}
-    assert names == {"ledger_id", "created_by", "colour"}
+    assert names == {"ledger_id", "created_by", "usable_from", "colour"}
     opened = await Database.open(f"sqlite:///{tmp_path / 'copy.db'}")
     async with opened.reading() as mine, sqlite_db.reading() as theirs:
         assert await ledger_id(mine) == await ledger_id(theirs)

@@ -14,12 +14,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, create_engine, text
 
-from alerts.core.errors import DatabaseNewerError, StorageError
+from alerts.core.errors import DatabaseInUseError, DatabaseNewerError, StorageError
 from alerts.storage import migrations
 from alerts.storage.engine import Database
-from alerts.storage.facts import ledger_id, make_facts
+from alerts.storage.facts import USABLE_FROM, keep_fact, ledger_id, make_facts
+from alerts.storage.postgresql import is_queue_table
 from alerts.storage.schema import metadata
 from alerts.storage.secrets import make_first_secret
 
@@ -41,7 +42,11 @@ asyncio.run(main())
 
 
 def differences(connection: Connection) -> list[object]:
-    context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+    def ours(_object: object, name: str | None, kind: str, _reflected: bool, _to: object) -> bool:
+        return kind != "table" or not is_queue_table(name or "")
+
+    options = {"compare_type": True, "compare_server_default": True, "include_object": ours}
+    context = MigrationContext.configure(connection, opts=options)
     return list(compare_metadata(context, metadata))
 
 
@@ -68,11 +73,45 @@ async def test_opening_again_changes_nothing(tmp_path: Path) -> None:
 async def test_a_newer_database_is_refused_and_left_as_it_is(db: Database) -> None:
     async with db.transaction() as tx:
         await tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        await tx.run_sync(keep_fact, USABLE_FROM, "9998")
         await tx.execute(text("DROP TABLE confirmations"))
     with pytest.raises(DatabaseNewerError, match=r"newer version .*9999.* up to"):
         await Database.open(url_of(db))
     async with db.reading() as tx:
         assert await tx.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
+
+
+async def test_a_newer_database_whose_steps_keep_older_versions_going_is_used_and_left_as_it_is(db: Database) -> None:
+    async with db.transaction() as tx:
+        await tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    await (await Database.open(url_of(db))).close()
+    async with db.reading() as tx:
+        assert await tx.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
+
+
+OLD_WORKER = """
+INSERT INTO workers (id, node, pid, version, started_at, heartbeat_at)
+VALUES ('w1', 'morning/1/2', 1, '0.0.9', now(), now())
+"""
+
+
+async def test_a_step_that_breaks_older_nodes_waits_until_none_works(postgresql_url: str) -> None:
+    db = await Database.open(postgresql_url)
+    async with db.transaction() as tx:
+        await tx.run_sync(back_to, "0002")
+        await tx.execute(text(OLD_WORKER))
+    await db.close()
+    with pytest.raises(DatabaseInUseError, match=r"schema 0002 .* brought to 0003.*morning \(version 0\.0\.9\)"):
+        await Database.open(postgresql_url)
+    engine = create_engine(postgresql_url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "0002"
+        connection.execute(text("UPDATE workers SET heartbeat_at = heartbeat_at - interval '31 seconds'"))
+    engine.dispose()
+    db = await Database.open(postgresql_url)
+    async with db.reading() as tx:
+        assert await tx.run_sync(differences) == []
+    await db.close()
 
 
 def url_of(db: Database) -> str:
@@ -175,15 +214,7 @@ async def test_the_second_step_keeps_every_delivery_and_gives_no_key_out_again(
 
 def back_to_the_first_step(connection: Connection) -> None:
     """Make the tables as the first step did, with rows, the last of which is gone."""
-    for table in (*reversed(metadata.sorted_tables), migrations.VERSION_TABLE):
-        connection.execute(text(f"DROP TABLE {table}"))
-    context = MigrationContext.configure(connection)
-    scripts = ScriptDirectory(str(migrations.FOLDER))
-    first = scripts.get_revision("0001")
-    first.module.upgrade(Operations(context))
-    context.stamp(scripts, "0001")
-    make_facts(connection)
-    make_first_secret(connection)
+    back_to(connection, "0001")
     connection.execute(text(FILLED))
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT setval('deliveries_id_seq', 9)"))
@@ -192,3 +223,20 @@ def back_to_the_first_step(connection: Connection) -> None:
     )
     connection.execute(text(f"{again} state, due_at, dated_at FROM deliveries WHERE id = 3"))
     connection.execute(text("DELETE FROM deliveries WHERE id = 10"))
+
+
+def back_to(connection: Connection, step: str) -> None:
+    """Make an empty ledger as a version did that knew no later step."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    else:
+        for table in (*reversed(metadata.sorted_tables), migrations.VERSION_TABLE):
+            connection.execute(text(f"DROP TABLE {table}"))
+    context = MigrationContext.configure(connection)
+    scripts = ScriptDirectory(str(migrations.FOLDER))
+    for one in [*scripts.iterate_revisions(step, "base")][::-1]:
+        one.module.upgrade(Operations(context))
+        context.stamp(scripts, one.revision)
+    make_facts(connection)
+    make_first_secret(connection)

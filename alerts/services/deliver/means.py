@@ -34,12 +34,14 @@ class Carrier(Protocol):
         wanted: int,
         ahead: Callable[[Envelope | None], Awaitable[Envelope | None]],
         at_once: AtOnce,
+        may_begin: Callable[[], bool],
     ) -> None:
         """Send until ``take`` ends or no relay can be used.
 
         ``take`` waits as long as there may be more, so it is for a connection with nothing under way. ``ahead`` is
         for an open one: it is given the mail under way, and answers at once, or None, and waits a moment.
-        ``at_once`` may be used in place of ``ahead`` and ``report``.
+        ``at_once`` may be used in place of ``ahead`` and ``report``. No body is begun once ``may_begin`` says no: who
+        slept so long that others took over sends nothing any more.
         """
 
 

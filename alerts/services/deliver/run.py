@@ -36,7 +36,14 @@ async def deliver(db: Database, means: Means, *, worker_id: str) -> Delivered:
     try:
         if await run.begin():
             at_once = AtOnce(run.ahead_at_once, run.report_at_once)
-            await means.carry(run.take, run.report, wanted=run.waiting, ahead=run.ahead, at_once=at_once)
+            await means.carry(
+                run.take,
+                run.report,
+                wanted=run.waiting,
+                ahead=run.ahead,
+                at_once=at_once,
+                may_begin=means.holds,
+            )
     except asyncio.CancelledError:  # whoever breaks a run off waits for it: a database that is away must not hold it
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_S):
