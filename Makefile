@@ -30,9 +30,10 @@ check: .venv/test-installed ## style, types and floors only
 
 pytest: .venv/test-installed ## the tests only; PYTEST="-k name" picks some
 	@rm -f .coverage .coverage.*
-	$(BIN)/pytest -n 2 --dist worksteal $(if $(PYTEST),$(PYTEST),--cov --cov-report=)
-	$(if $(PYTEST),,$(BIN)/coverage report --include='alerts/core/*' --show-missing --skip-covered --fail-under=100)
-	$(if $(PYTEST),,@$(BIN)/coverage report --format=total | sed 's/.*/coverage of everything: & %/')
+	$(if $(PYTEST),$(BIN)/pytest -n 2 --dist worksteal $(PYTEST))
+	$(if $(PYTEST),,$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report= tests/core)
+	$(if $(PYTEST),,$(BIN)/coverage report --show-missing --skip-covered --fail-under=100)
+	$(if $(PYTEST),,$(BIN)/pytest -n 2 --dist worksteal --ignore tests/core)
 
 bench: .venv/test-installed ## run the benchmarks and print ratios
 	@set -e; for script in bench/bench_*.py; do $(BIN)/python $$script; done

@@ -73,7 +73,7 @@ async def _measure(folder: Path, running: Sequence[RunningSink], sizes: Sizes, *
     place = Installation(
         folder, running, connections=connections, channels={"small": sizes.small, "large": sizes.large}
     )
-    place.prepare()
+    await place.prepare()
     message = folder / "message.eml"
     message.write_bytes(place.example("small"))
     async with place:

@@ -14,21 +14,15 @@ import asyncio
 import contextlib
 import secrets
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
+import ledgers
 import report
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "servers"))
-
-import postgresql_server
 from cast import World
-from postgresql_server import PostgresqlServer, PostgresqlUnavailableError
 
 from alerts.core.deliveries import Outcome
 from alerts.core.model import Delivery, DeliveryState
@@ -41,7 +35,6 @@ from alerts.storage.letters import load_letters
 READERS, TURNS = 20_000, 5
 CLAIM, GROUP = 1_000, 16  # a claim of a busy sender; what so many connections end at once
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
-_UNSAFE = {"fsync", "synchronous_commit", "full_page_writes", "autovacuum"}  # as the tests have them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,15 +74,13 @@ def main() -> None:
 @contextlib.contextmanager
 def _urls() -> Iterator[dict[str, str]]:
     """Give the URLs of an empty database of each kind."""
-    safe = tuple(setting for setting in postgresql_server.SETTINGS if setting[0] not in _UNSAFE)
-    setattr(postgresql_server, "SETTINGS", safe)  # noqa: B010 - its type counts the settings
-    with tempfile.TemporaryDirectory(prefix="alerts-bench-") as folder, contextlib.ExitStack() as stack:
+    with (
+        tempfile.TemporaryDirectory(prefix="alerts-bench-") as folder,
+        ledgers.postgresql() as server,
+        contextlib.ExitStack() as stack,
+    ):
         urls = {"SQLite": f"sqlite:///{folder}/alerts.db"}
-        try:
-            server = stack.enter_context(PostgresqlServer.start())
-        except PostgresqlUnavailableError as error:
-            print(f"no PostgreSQL: {error}")
-        else:
+        if server is not None:
             urls["PostgreSQL"] = stack.enter_context(server.database())
         yield urls
 

@@ -1,4 +1,4 @@
-"""An installation to measure: `alerts run` with its senders, on SQLite, with as many readers as asked for.
+"""An installation to measure, with as many readers as asked for: `alerts run` on SQLite, or its nodes on PostgreSQL.
 
 Everything goes the way it goes in earnest: an article's file falls into the folder, is read, matched, fanned out, sent.
 Only the readers are written by bulk SQL, as an import of long ago would have left them.
@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import secrets
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
+from ledgers import Ledger, time_of
 from processes import cpu_s, tree
 from sinks import RunningSink, free_port
 
+from alerts.app import App
+from alerts.config import load_config
+from alerts.daemon.polling import Polling
 from alerts.services.subscribe import subscribe
 from alerts.storage.engine import Database
 from alerts.storage.secrets import load_secrets
@@ -35,6 +39,7 @@ site:
   name: EV Daily
   url: http://127.0.0.1:{web}
   postal_address: 1 Harbour Street, Springfield
+database: {database}
 web:
   listen: 127.0.0.1:{web}
 mail:
@@ -65,8 +70,10 @@ since orders opened, and the company said that it hopes to bring that below half
 
 Analysts expect that the second phase brings the plant to some three hundred thousand vehicles a year.
 """
-_LONG_AGO = "2025-01-01 00:00:00.000000"
+_LONG_AGO = datetime(2025, 1, 1, tzinfo=UTC)
 _READY_WITHIN_S = 60.0
+_TOLD_WITHIN_S = 10.0  # a sender says what it sent a moment after its last mail
+_OFTEN_S, _SELDOM_S = 0.01, 0.05  # between two looks: a look costs PostgreSQL a thousandth of a second
 _SLOWEST = 100  # mails a second; below that something is broken, not slow
 
 
@@ -78,7 +85,9 @@ class Run:
     seconds: float  # from the article's row to the last outcome's row, as another process sees them
     first_mail_s: float  # from the article's row to the first mail that a sink took
     confirmation_s: float | None  # from owed to taken, asked for in the middle
-    cpu_s: float  # of the main process and the senders
+    cpu_s: float  # of the main processes and the senders
+    server_cpu_s: float  # of the database's server, if it has one
+    shares: tuple[int, ...]  # mails that each node sent
 
     @property
     def rate(self) -> float:
@@ -86,8 +95,67 @@ class Run:
         return self.readers / self.seconds
 
 
+@dataclass(slots=True)
+class _Node:
+    """One `alerts run`, on a port of its own."""
+
+    name: str
+    log: Path
+    web: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pids(self) -> list[int]:
+        """The main process and what lives below it."""
+        return tree(self.process.pid) if self.process is not None else []
+
+    def start(self, command: Sequence[str]) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, "--node", self.name],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, "ALERTS_WEB__LISTEN": f"127.0.0.1:{self.web}"},
+            )
+
+    def is_ready(self) -> bool:
+        """Whether its site answers."""
+        if self.process is None or self.process.poll() is not None:
+            raise SystemExit(f"{self.name} ended; its log is {self.log}")
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{self.web}/readyz", timeout=5):
+            return True
+        return False
+
+    def leave(self) -> None:
+        """Ask it to stop."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGTERM)
+
+    def wait(self) -> None:
+        """Wait until it has stopped, and not for ever."""
+        if self.process is None:
+            return
+        try:
+            self.process.wait(40)
+        except subprocess.TimeoutExpired:
+            for pid in self.pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self.process.wait()
+        self.process = None
+
+    def sent(self) -> int:
+        """Count the mails that its senders ever told of."""
+        return sum(map(int, re.findall(rb"event=delivered sent=(\d+)", self.log.read_bytes())))
+
+
 class Installation:
-    """Use it as a context: the daemon runs in it."""
+    """Use it as a context, as often as you like: its nodes run in it.
+
+    ``connections`` are those of each node to each sink, ``senders`` those of each node. More nodes than one need
+    ``url``, a ledger on PostgreSQL; ``server`` is the process that serves it.
+    """
 
     def __init__(
         self,
@@ -97,36 +165,40 @@ class Installation:
         connections: int,
         channels: Mapping[str, int],
         senders: int | None = None,
+        nodes: int = 1,
+        url: str | None = None,
+        server: int | None = None,
     ) -> None:
-        self._options = [] if senders is None else ["--senders", str(senders)]
+        self._senders = senders
         self._folder = folder
         self._readers = channels
-        self._web = free_port()
+        self._url = url or f"sqlite:///{folder}/var/alerts.db"
+        self._server = server
         self._published = 0
-        (folder / "seeds").mkdir()
+        (folder / "seeds").mkdir(parents=True)
+        self._nodes = [_Node(f"node{number}", folder / f"node{number}.log") for number in range(1, nodes + 1)]
         relays = "".join(_RELAY.format(port=sink.port, connections=connections) for sink in sinks)
         slugs = "".join(_CHANNEL.format(slug=slug) for slug in channels)
         self._config = folder / "config.yaml"
-        self._config.write_text(_CONFIG.format(web=self._web, relays=relays.rstrip(), channels=slugs), encoding="utf-8")
-        self._daemon: subprocess.Popen[bytes] | None = None
+        text = _CONFIG.format(database=self._url, web=self._nodes[0].web, relays=relays.rstrip(), channels=slugs)
+        self._config.write_text(text, encoding="utf-8")
         self._db: Database | None = None
+        self._ledger: Ledger | None = None
 
     @property
     def config(self) -> Path:
         """The config file."""
         return self._config
 
-    @property
-    def database(self) -> Path:
-        """The ledger's file."""
-        return self._folder / "var" / "alerts.db"
-
-    def prepare(self) -> None:
-        """Make the ledger and write the readers."""
-        subprocess.run(self._command("run", "--once"), check=True, capture_output=True)
-        with closing(sqlite3.connect(self.database)) as db, db:
+    async def prepare(self) -> None:
+        """Make the ledger, poll the empty folder, write the readers."""
+        config = load_config(self._config, os.environ)
+        async with await App.open(config) as app, Polling.open(app) as polling:
+            for source in await polling.all():
+                await polling.poll(source.id, once=True)
+        with Ledger(self._url) as ledger:
             for slug, readers in self._readers.items():
-                _subscribe(db, slug, readers)
+                subscribe_many(ledger, slug, readers)
 
     def example(self, slug: str) -> bytes:
         """Compose the mail that a reader of this channel would get."""
@@ -148,36 +220,67 @@ class Installation:
 
     async def deliver(self, slug: str) -> Run:
         """Publish an article, ask for a confirmation in the middle, wait for the last outcome."""
-        assert self._daemon is not None
+        ledger = self._ledger
+        assert ledger is not None
         readers = self._readers[slug]
-        used = cpu_s(tree(self._daemon.pid))
+        told, used, served = [node.sent() for node in self._nodes], self._cpu_s(), self._server_cpu_s(ledger)
         title = self.publish(slug)
         until = time.monotonic() + 30 + readers / _SLOWEST
         asked: int | None = None
-        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, isolation_level=None)) as db:
-            while (article := _row(db, "SELECT id, first_seen_at FROM articles WHERE title = ?", title)) is None:
-                await _wait(0.005, until)
-            while not _finished(db, article[0]):
-                if asked is None and _row(db, _SENT_YET, article[0]):
-                    asked = await self._ask()
-                await _wait(0.01, until)
-            ended = datetime.now(UTC)
-            while asked and not _row(db, "SELECT 1 FROM deliveries WHERE id = ? AND finished_at IS NOT NULL", asked):
-                await _wait(0.01, until)
-            sent, first = _row(db, _COUNT, article[0]) or (0, "")
-            taken = _row(db, "SELECT dated_at, finished_at FROM deliveries WHERE id = ?", asked) if asked else None
+        while (article := ledger.row("SELECT id, first_seen_at FROM articles WHERE title = ?", title)) is None:
+            await _wait(0.005, until)
+        while left := _left(ledger, article[0]):
+            if asked is None and ledger.row(_SENT_YET, article[0]):
+                asked = await self._ask(ledger)
+            await _wait(_SELDOM_S if asked and left != _CLAIMED else _OFTEN_S, until)
+        ended = datetime.now(UTC)
+        while asked and not ledger.row("SELECT 1 FROM deliveries WHERE id = ? AND finished_at IS NOT NULL", asked):
+            await _wait(0.01, until)
+        used, served = self._cpu_s() - used, self._server_cpu_s(ledger) - served
+        sent, first = ledger.row(_COUNT, article[0]) or (0, "")
+        taken = ledger.row("SELECT dated_at, finished_at FROM deliveries WHERE id = ?", asked) if asked else None
         if sent != readers:
-            raise SystemExit(f"{sent} of {readers} mails were sent; the log is {self._folder}/log")
-        began = _time(article[1])
+            raise SystemExit(f"{sent} of {readers} mails were sent; the logs are in {self._folder}")
+        began = time_of(article[1])
         return Run(
             readers=readers,
             seconds=(ended - began).total_seconds(),
-            first_mail_s=(_time(first) - began).total_seconds(),
-            confirmation_s=(_time(taken[1]) - _time(taken[0])).total_seconds() if taken else None,
-            cpu_s=cpu_s(tree(self._daemon.pid)) - used,
+            first_mail_s=(time_of(first) - began).total_seconds(),
+            confirmation_s=(time_of(taken[1]) - time_of(taken[0])).total_seconds() if taken else None,
+            cpu_s=used,
+            server_cpu_s=served,
+            shares=await self._shares(told, sent + bool(asked)),
         )
 
-    async def _ask(self) -> int:
+    def complaints(self) -> list[str]:
+        """Return the lines of the nodes' logs that are more than news."""
+        found = []
+        for node in self._nodes:
+            lines = node.log.read_text(encoding="utf-8", errors="replace").splitlines()
+            found += [f"{node.name}: {line[:300]}" for line in lines if not re.search(r"\blevel=(info|debug)\b", line)]
+        return found
+
+    def _cpu_s(self) -> float:
+        return sum(cpu_s(node.pids) for node in self._nodes)
+
+    def _server_cpu_s(self, ledger: Ledger) -> float:
+        """Sum what the database's server used, but for us."""
+        if self._server is None or ledger.pid is None:
+            return 0.0
+        return cpu_s(tree(self._server)) - cpu_s([ledger.pid])
+
+    async def _shares(self, told: Sequence[int], sent: int) -> tuple[int, ...]:
+        """Wait until the nodes have told of so many mails, and say how many each did."""
+        if len(self._nodes) == 1:
+            return (sent,)
+        until = time.monotonic() + _TOLD_WITHIN_S
+        while True:
+            shares = tuple(node.sent() - before for node, before in zip(self._nodes, told, strict=True))
+            if sum(shares) >= sent:
+                return shares
+            await _wait(0.05, until)
+
+    async def _ask(self, ledger: Ledger) -> int:
         """Have somebody new ask for a channel, as the site's form would; return the delivery of the confirmation."""
         assert self._db is not None
         async with self._db.reading() as tx:
@@ -192,8 +295,7 @@ class Installation:
             secrets=known,
             salt=secrets.token_bytes(16),
         )
-        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as db:
-            found = _row(db, "SELECT max(id) FROM deliveries WHERE kind = 'confirmation'")
+        found = ledger.row("SELECT max(id) FROM deliveries WHERE kind = 'confirmation'")
         assert found is not None
         return int(found[0])
 
@@ -201,34 +303,41 @@ class Installation:
         return [sys.executable, "-m", "alerts", "--config", str(self._config), *arguments]
 
     async def __aenter__(self) -> Self:
-        self._db = await Database.open(f"sqlite:///{self.database}")
-        self._start()
-        until = time.monotonic() + _READY_WITHIN_S
-        while not await asyncio.to_thread(self._is_ready):
-            await _wait(0.05, until)
+        try:
+            self._db = await Database.open(self._url)
+            self._ledger = Ledger(self._url)
+            senders = [] if self._senders is None else ["--senders", str(self._senders)]
+            for node in self._nodes:
+                node.start(self._command("run", *senders))
+            until = time.monotonic() + _READY_WITHIN_S
+            while not await asyncio.to_thread(self._is_ready):
+                await _wait(0.05, until)
+        except BaseException:
+            await self._stop()
+            raise
         return self
 
-    def _start(self) -> None:
-        with (self._folder / "log").open("wb") as log:
-            self._daemon = subprocess.Popen(
-                self._command("run", *self._options), stdout=log, stderr=log, stdin=subprocess.DEVNULL
-            )
-
     def _is_ready(self) -> bool:
-        """Whether the site answers and the senders have joined."""
-        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{self._web}/readyz", timeout=5) as _:
-            with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as db:
-                (workers,) = db.execute("SELECT count(*) FROM workers").fetchone()
-            assert self._daemon is not None
-            return bool(workers >= len(tree(self._daemon.pid)) > 1)
-        return False
+        """Whether every site answers and all senders have joined."""
+        if not all(node.is_ready() for node in self._nodes):
+            return False
+        with Ledger(self._url) as ledger:
+            (workers,) = ledger.row("SELECT count(*) FROM workers") or (0,)
+        running = [len(node.pids) for node in self._nodes]
+        return bool(workers >= sum(running) and min(running) > (1 if self._senders is None else self._senders))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._daemon is not None:
-            self._daemon.send_signal(signal.SIGTERM)
-            await asyncio.to_thread(self._daemon.wait, 40)
+        await self._stop()
+
+    async def _stop(self) -> None:
+        for node in self._nodes:
+            node.leave()
+        for node in self._nodes:
+            await asyncio.to_thread(node.wait)
+        if self._ledger is not None:
+            self._ledger.close()
         if self._db is not None:
             await self._db.close()
 
@@ -241,19 +350,11 @@ _CLAIMED = "SELECT 1 FROM deliveries WHERE state = 'claimed' AND +article_id = ?
 _FANNED_OUT = "SELECT 1 FROM fan_outs WHERE article_id = ? AND finished_at IS NOT NULL"
 
 
-def _finished(db: sqlite3.Connection, article_id: int) -> bool:
-    if _row(db, _FANNED_OUT, article_id) is None:
-        return False
-    return _row(db, _PENDING, article_id) is None and _row(db, _CLAIMED, article_id) is None
-
-
-def _row(db: sqlite3.Connection, question: str, *values: object) -> tuple[Any, ...] | None:
-    found: tuple[Any, ...] | None = db.execute(question, values).fetchone()
-    return found
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+def _left(ledger: Ledger, article_id: int) -> str:
+    """Say which question shows that not all is sent; none if it is."""
+    if ledger.row(_FANNED_OUT, article_id) is None:
+        return _FANNED_OUT
+    return next((question for question in (_PENDING, _CLAIMED) if ledger.row(question, article_id)), "")
 
 
 async def _wait(seconds: float, until: float) -> None:
@@ -262,18 +363,27 @@ async def _wait(seconds: float, until: float) -> None:
     await asyncio.sleep(seconds)
 
 
-def _subscribe(db: sqlite3.Connection, slug: str, readers: int) -> None:
-    (channel,) = db.execute("SELECT id FROM channels WHERE slug = ?", (slug,)).fetchone()
-    (last,) = db.execute("SELECT coalesce(max(id), 0) FROM subscribers").fetchone()
-    db.execute(
-        "WITH RECURSIVE n(i) AS (SELECT ? UNION ALL SELECT i + 1 FROM n WHERE i < ?),"
-        " reader(id, email) AS (SELECT i, 'reader' || i || '@d' || (i % 997) || '.example' FROM n)"
-        " INSERT INTO subscribers (id, email, email_key, domain, state, created_at, confirmed_at)"
-        " SELECT id, email, email, 'd' || (id % 997) || '.example', 'active', ?, ? FROM reader",
-        (last + 1, last + readers, _LONG_AGO, _LONG_AGO),
+def subscribe_many(ledger: Ledger, slug: str, readers: int) -> None:
+    """Write readers of a channel, active since long ago."""
+    (channel,) = ledger.row("SELECT id FROM channels WHERE slug = ?", slug) or (None,)
+    (last,) = ledger.row("SELECT coalesce(max(id), 0) FROM subscribers") or (0,)
+    ledger.do(
+        "WITH RECURSIVE n(i) AS (SELECT CAST(? AS bigint) UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
+        " INSERT INTO subscribers (email, email_key, domain, state, created_at, confirmed_at)"
+        " SELECT 'reader' || i || '@d' || (i % 997) || '.example', 'reader' || i || '@d' || (i % 997) || '.example',"
+        " 'd' || (i % 997) || '.example', 'active', ?, ? FROM n",
+        last + 1,
+        last + readers,
+        _LONG_AGO,
+        _LONG_AGO,
     )
-    db.execute(
+    ledger.do(
         "INSERT INTO subscriptions (subscriber_id, channel_id, state, frequency, created_at, activated_at)"
         " SELECT id, ?, 'active', 'immediate', ?, ? FROM subscribers WHERE id > ?",
-        (channel, _LONG_AGO, _LONG_AGO, last),
+        channel,
+        _LONG_AGO,
+        _LONG_AGO,
+        last,
     )
+    if not ledger.is_sqlite:  # since long ago autovacuum has been there too
+        ledger.do("VACUUM ANALYZE subscribers, subscriptions")

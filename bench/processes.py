@@ -1,4 +1,7 @@
-"""What processes cost: the processor time of a tree of them, from /proc; zero where there is none to read."""
+"""What processes cost: the processor time of a tree of them, from /proc; zero where there is none to read.
+
+What a child used that has ended is counted with its parent.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_s(pids: Iterable[int]) -> float:
-    """Sum the processor seconds that these processes used so far, user and system."""
+    """Sum the processor seconds that these processes and their ended children used so far, user and system."""
     return sum(map(_cpu_s, pids))
 
 
@@ -29,4 +32,4 @@ def _cpu_s(pid: int) -> float:
     except OSError:
         return 0.0
     fields = stat.rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) * _TICK_S
+    return sum(map(int, fields[11:15])) * _TICK_S

@@ -40,7 +40,7 @@ def main() -> None:
     asked = reader.parse_args()
     with tempfile.TemporaryDirectory(prefix="alerts-profile-") as folder, sinks(1, ours=True) as running:
         place = Installation(Path(folder), running, connections=asked.connections, channels={"small": asked.readers})
-        place.prepare()
+        asyncio.run(place.prepare())
         profile = cProfile.Profile(time.thread_time)  # of this thread: neither waits nor other processes count
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_deliver(place, None, readers=asked.readers))

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-MANUAL = Path(__file__).parents[1] / "docs" / "performance.md"
+DOCS = Path(__file__).parents[1] / "docs"
+MANUAL = DOCS / "performance.md"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -29,11 +30,11 @@ def spread(values: Sequence[float]) -> str:
     return f"{min(values):,.0f} to {max(values):,.0f}"
 
 
-def keep(section: str, text: str) -> None:
-    """Put a section's new text between its marks in the manual; refuse if the marks are gone."""
-    page = MANUAL.read_text(encoding="utf-8")
+def keep(section: str, text: str, *, page: Path = MANUAL) -> None:
+    """Put a section's new text between its marks in a page of the manual; refuse if the marks are gone."""
+    old = page.read_text(encoding="utf-8")
     begin, end = f"<!-- measured: {section} -->", f"<!-- end: {section} -->"
     marked = re.compile(f"({re.escape(begin)}\n).*?({re.escape(end)})", re.DOTALL)
-    if not marked.search(page):
-        raise SystemExit(f"{MANUAL} has no place for {section}: write the line {begin} and below it {end}")
-    MANUAL.write_text(marked.sub(lambda found: f"{found[1]}{text}\n{found[2]}", page), encoding="utf-8")
+    if not marked.search(old):
+        raise SystemExit(f"{page} has no place for {section}: write the line {begin} and below it {end}")
+    page.write_text(marked.sub(lambda found: f"{found[1]}{text}\n{found[2]}", old), encoding="utf-8")

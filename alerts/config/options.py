@@ -93,8 +93,19 @@ RELAY_TLS = Key(
     help="required, opportunistic or none; by default required where there is a user, else opportunistic",
 )
 RELAY_LIMITS = (
-    Key(name="connections", read=values.whole(1, 1000), default=8, help="at most so many connections at once"),
-    Key(name="rate", read=values.rate, default=None, nullable=True, help="at most so many messages: 100/s, 5000/h"),
+    Key(
+        name="connections",
+        read=values.whole(1, 1000),
+        default=8,
+        help="so many connections at once, on each node",
+    ),
+    Key(
+        name="rate",
+        read=values.rate,
+        default=None,
+        nullable=True,
+        help="at most so many, all nodes together: 100/s, 5000/h",
+    ),
     Key(name="weight", read=values.whole(1, 1000), default=1, help="its share among the relays"),
     Key(
         name="messages_per_connection",

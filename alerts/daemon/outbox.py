@@ -33,11 +33,18 @@ class Outbox:
         self._domains = Domains()
         self._told: list[tuple[str, str, str | None]] = []
         self.rebuild()
+        worker.after_beat.append(self.share_rates)
 
     def rebuild(self) -> None:
         """Take relays, templates and site from the app anew; call it between runs."""
         self.relays: list[Relay] = self._app.relays()
         self._compose = self._app.composer()
+        self.share_rates()
+
+    def share_rates(self) -> None:
+        """Take this node's part of every relay's rate: the nodes that send now keep it together."""
+        for relay in self.relays:
+            relay.share(self._worker.nodes_that_send)
 
     def usable(self) -> bool:
         """Whether any relay can be tried now."""

@@ -77,6 +77,8 @@ class Worker:
         self._valid_until = 0.0
         self._heard_at = float("-inf")  # when the ledger last took a heartbeat; monotonic
         self._heard_since = 0.0  # since when it has taken every one
+        self.nodes_that_send = 1
+        self.after_beat: list[Callable[[], None]] = []  # called once the ledger took a heartbeat
         self.id = ""
 
     def holds(self) -> bool:
@@ -119,8 +121,11 @@ class Worker:
         began = time.monotonic()
         async with self._db.transaction() as tx:
             known = await workers.beat(tx, self.id, now=self._clock())
+            self.nodes_that_send = max(1, await workers.count_with_role(tx, "send"))
         if known:
             self._extend(began)
+            for call in self.after_beat:
+                call()
             return
         _log.warning("worker_was_given_up", worker=self.id)
         await self.join()

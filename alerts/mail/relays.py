@@ -85,6 +85,11 @@ class Relay:
     def __post_init__(self) -> None:
         self.bucket = TokenBucket(self.rate) if self.rate else None
 
+    def share(self, parts: int) -> None:
+        """Keep to one of so many equal parts of the rate, from now on."""
+        if self.bucket is not None and self.rate is not None:
+            self.bucket.rate = self.rate / parts
+
     def available(self) -> bool:
         """Whether it makes sense to try now."""
         return self.rests_s() <= 0

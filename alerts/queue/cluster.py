@@ -175,7 +175,7 @@ class ClusterQueue:
             try:
                 await worker.run()  # type: ignore[no-untyped-call]
             except Exception as error:  # noqa: BLE001 - the engine's own, or the driver's: all of them mean begin anew
-                _log.warning("queue_waits_for_database", queues=queues, reason=f"{type(error).__name__}: {error}")
+                _log.warning("queue_waits_for_database", queues=",".join(queues), reason=_reason(error))
             finally:
                 self._workers.discard(worker)
             with contextlib.suppress(TimeoutError):
@@ -229,5 +229,9 @@ async def _faults() -> AsyncIterator[None]:
     try:
         yield
     except ConnectorException as error:
-        cause = error.__cause__ or error
-        raise DatabaseUnavailableError(f"the work queue is not available now: {cause}") from error
+        raise DatabaseUnavailableError(f"the work queue is not available now: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Say what the driver said: the engine's own words say only that it did."""
+    return " ".join(str(error.__cause__ or error).split()) or type(error).__name__

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, delete, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.storage.schema import workers
@@ -58,6 +58,12 @@ async def worker_by_id(tx: AsyncConnection, worker_id: str) -> Worker | None:
     """Find a worker; None when it left, or was buried."""
     row = (await tx.execute(select(workers).where(workers.c.id == worker_id))).one_or_none()
     return _to_worker(row) if row else None
+
+
+async def count_with_role(tx: AsyncConnection, role: str) -> int:
+    """Count the nodes that have a role."""
+    having = (literal(",") + workers.c.roles + ",").contains(f",{role},")
+    return await tx.scalar(select(func.count()).select_from(workers).where(having)) or 0
 
 
 async def bury(tx: AsyncConnection, *, silent_since: datetime) -> list[str]:

@@ -28,12 +28,20 @@ def test_a_bench_runs_to_its_end_and_prints_a_table(bench: Path) -> None:
     assert "| --- | ---: |" in done.stdout
 
 
-def test_each_bench_has_its_place_in_the_manual() -> None:
-    page = (REPOSITORY / "docs" / "performance.md").read_text(encoding="utf-8")
-    for section in ("delivery", "composing", "ledger"):
-        begin, end = f"<!-- measured: {section} -->\n", f"<!-- end: {section} -->\n"
-        assert page.count(begin) == page.count(end) == 1
-        assert page.index(begin) < page.index(end)
+@pytest.mark.parametrize(
+    ("name", "section"),
+    [
+        ("performance.md", "delivery"),
+        ("performance.md", "composing"),
+        ("performance.md", "ledger"),
+        ("scaling.md", "cluster"),
+    ],
+)
+def test_each_bench_has_its_place_in_the_manual(name: str, section: str) -> None:
+    page = (REPOSITORY / "docs" / name).read_text(encoding="utf-8")
+    begin, end = f"<!-- measured: {section} -->\n", f"<!-- end: {section} -->\n"
+    assert page.count(begin) == page.count(end) == 1
+    assert page.index(begin) < page.index(end)
 
 
 def test_the_sink_counts_every_mail_and_keeps_its_message_id(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import psycopg
 from daemon import Site, free_port, wait_until
 
 
-@dataclass
+@dataclass(eq=False)
 class Node:
     """`alerts run` under a name of its own; ``folder`` is where the code lies, if not where it is installed."""
 

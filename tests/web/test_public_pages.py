@@ -258,6 +258,7 @@ async def test_a_database_of_another_version_is_not_ready(sqlite_db: Database, t
     async with website(sqlite_db, tmp_path, now) as web:
         async with sqlite_db.transaction() as tx:
             await tx.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+            await tx.exec_driver_sql("UPDATE facts SET value = '9998' WHERE name = 'usable_from'")
         assert (await web.visitor.get("/readyz")).status_code == 503
 
 
