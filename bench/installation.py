@@ -252,6 +252,11 @@ class Installation:
             shares=await self._shares(told, sent + bool(asked)),
         )
 
+    def rest(self) -> None:
+        """Leave the ledger as it is after a quiet hour: nothing waits, and PostgreSQL's statistics say so."""
+        assert self._ledger is not None
+        self._ledger.rest("deliveries")
+
     def complaints(self) -> list[str]:
         """Return the lines of the nodes' logs that are more than news."""
         found = []
@@ -385,5 +390,4 @@ def subscribe_many(ledger: Ledger, slug: str, readers: int) -> None:
         _LONG_AGO,
         last,
     )
-    if not ledger.is_sqlite:  # since long ago autovacuum has been there too
-        ledger.do("VACUUM ANALYZE subscribers, subscriptions")
+    ledger.rest("subscribers", "subscriptions")

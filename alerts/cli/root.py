@@ -62,7 +62,7 @@ def mounted(arguments: Sequence[str]) -> typer.Typer:
 
     A start costs the import of what its command needs, and no more: all of it takes a second on a small machine.
     """
-    named = next((it for it in arguments if it in _VERBS or it in _NOUNS), None)
+    named = _command_in(arguments)
     whole = typer.Typer(
         name="alerts",
         help="Email alerts: readers pick channels and get a mail the moment an article about them appears.",
@@ -79,6 +79,23 @@ def mounted(arguments: Sequence[str]) -> typer.Typer:
         if named in {name, None}:
             whole.add_typer(import_module(f"alerts.cli.{name}").app, name=name, help=about)
     return whole
+
+
+def _command_in(arguments: Sequence[str]) -> str | None:
+    """Find the command; None where there is none, or help with all of them is asked for.
+
+    >>> _command_in(["--config", "run", "status"])
+    'status'
+    """
+    waiting = iter(arguments)
+    for argument in waiting:
+        if argument == "--config":
+            next(waiting, None)
+        elif argument in _VERBS or argument in _NOUNS:
+            return argument
+        elif argument == "--help":
+            return None
+    return None
 
 
 def hoisted(arguments: Sequence[str]) -> list[str]:

@@ -26,6 +26,7 @@ from alerts.daemon.senders import Senders
 from alerts.daemon.sending import Sending
 from alerts.daemon.worker import Worker
 from alerts.mail.catcher import Catcher
+from alerts.queue import WorkQueue
 from alerts.sources.watch import watch_folders
 from alerts.web.server import WebServer
 from alerts.web.site import create_site
@@ -120,24 +121,35 @@ async def _serve(  # noqa: PLR0917 - what it wires
             judges=worker.judges,
         )
         config_file = ConfigFile(app, read_config, asked=asked.reload, after=post.rebuild)
-        await app.queue.start(flow.handlers())
-        await flow.look_after()
-        await flow.look_for_old()
         clock.every(1, flow.look_for_due)
         clock.every(5, flow.look_after)
         clock.every(0.5, config_file.look)
         clock.every(3600, flow.look_for_old)
-        clock.start()
         async with (
+            _working(app.queue, flow, clock),
             _web(app, node, catcher, lambda: flow.ticked_at),
             owned(_watch_folders(polling, flow, node), "watch"),
         ):
             _log.info("started", worker=worker.id, site=app.config.site.url, roles=",".join(sorted(node.roles)))
             await asked.stop.wait()
             _log.info("stopping", worker=worker.id)
-        clock.stop()
-        await app.queue.stop(grace_s=GRACE_S)
     _log.info("stopped", worker=worker.id)
+
+
+@contextlib.asynccontextmanager
+async def _working(queue: WorkQueue, flow: Flow, clock: Clock) -> AsyncIterator[None]:
+    """Tick, and do jobs; whatever ends the block, no more are taken, and those that run get their time."""
+    await queue.start(flow.handlers())
+    try:
+        await flow.look_after()
+        await flow.look_for_old()
+        clock.start()
+        try:
+            yield
+        finally:
+            clock.stop()
+    finally:
+        await queue.stop(grace_s=GRACE_S)
 
 
 @contextlib.asynccontextmanager

@@ -15,13 +15,13 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.errors import LeaseLostError, StorageError
-from alerts.daemon.worker import Worker, is_gone
-from alerts.storage import workers
+from alerts.daemon.worker import Worker, bury_in
 from alerts.storage.engine import Database
 from alerts.storage.leases import (
     SCHEDULING,
     Lease,
     confirm_lease,
+    hurry,
     read_lease,
     release_lease,
     renew_lease,
@@ -57,6 +57,7 @@ class Scheduling:
 
     async def fence(self, tx: AsyncConnection) -> None:
         """Make sure, in a transaction that is about to write, that this node still schedules; raise LeaseLostError."""
+        await hurry(tx)
         if self._epoch is None or not await confirm_lease(tx, SCHEDULING, epoch=self._epoch):
             self._lose()
             raise LeaseLostError("another node schedules by now")
@@ -69,19 +70,24 @@ class Scheduling:
             except StorageError as error:
                 self._seen = None  # who could not look has not seen a lease stand still
                 _log.warning("scheduling_waits_for_database", reason=str(error))
+            except Exception:  # noqa: BLE001 - who looks no more never schedules again
+                self._seen = None
+                _log.exception("scheduling_failed")
             await asyncio.sleep(BEAT_S)
 
     async def look(self) -> None:
         """Beat if this node holds the lease, else take it if nobody lives who does."""
         began = self._now()
         async with self._db.transaction() as tx:
+            await hurry(tx)
             if self._epoch is not None:
-                if await renew_lease(tx, SCHEDULING, epoch=self._epoch):
+                if await renew_lease(tx, SCHEDULING, epoch=self._epoch, holder=self._worker.id):
                     self._valid_until = began + HOLDS_S
                     return
                 self._lose()
+            await bury_in(tx)
             seen = await read_lease(tx, SCHEDULING)
-            if not self._alone and not await self._is_free(tx, seen, began):
+            if not self._alone and not self._is_free(seen, began):
                 return
             epoch = await take_lease(tx, SCHEDULING, holder=self._worker.id, seen=seen)
         if epoch is not None:
@@ -99,14 +105,11 @@ class Scheduling:
         except StorageError as error:
             _log.warning("scheduling_not_given_up", reason=str(error))
 
-    async def _is_free(self, tx: AsyncConnection, seen: Lease, now: float) -> bool:
-        """Say whether nobody holds it who lives: given up, surely dead, or without a beat for long enough."""
+    def _is_free(self, seen: Lease, now: float) -> bool:
+        """Say whether nobody holds it who lives: given up, by itself or by who buried it, or long without a beat."""
         slept = now - self._looked_at > 2 * BEAT_S + 1
         self._looked_at = now
         if seen.holder is None:
-            return True
-        holder = await workers.worker_by_id(tx, seen.holder)
-        if holder is not None and is_gone(holder.node, holder.pid):
             return True
         if seen != self._seen or slept:
             self._seen, self._seen_at = seen, now

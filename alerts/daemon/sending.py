@@ -69,6 +69,9 @@ class Sending:
         except StorageError as error:
             _log.warning("sending_waits_for_database", reason=str(error))
             return False
+        except Exception:  # noqa: BLE001 - whatever it was, the next look tries again: nobody else sends for this process
+            _log.exception("sending_failed")
+            return False
         if not done.worked:
             return False
         self._tell(done)

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from alerts import __version__
 from alerts.core.errors import StorageError
 from alerts.services.maintain import SILENCE
-from alerts.storage import deliveries, workers
+from alerts.storage import deliveries, leases, workers
 from alerts.storage.engine import Database
 
 _log = structlog.get_logger(__name__)
@@ -54,12 +54,14 @@ def is_gone(node: str, pid: int) -> bool:
 async def bury_the_gone(db: Database) -> None:
     """Remove the workers whose processes surely died on this machine: their claims are anybody's then."""
     async with db.transaction() as tx:
-        await _bury_the_gone(tx)
+        await bury_in(tx)
 
 
-async def _bury_the_gone(tx: AsyncConnection) -> None:
+async def bury_in(tx: AsyncConnection) -> None:
+    """Do so within a transaction; what such a worker did for all of them is anybody's then, too."""
     for other in await workers.living(tx):
         if is_gone(other.node, other.pid):
+            await leases.release_leases_of(tx, other.id)
             await workers.leave(tx, other.id)
 
 
@@ -100,7 +102,7 @@ class Worker:
         began = time.monotonic()
         self.id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         async with self._db.transaction() as tx:
-            await _bury_the_gone(tx)
+            await bury_in(tx)
             await workers.register(
                 tx,
                 workers.Worker(
@@ -114,6 +116,7 @@ class Worker:
                     heartbeat_at=now,
                 ),
             )
+            self.nodes_that_send = max(1, await workers.count_with_role(tx, "send"))
         self._extend(began)
 
     async def beat(self) -> None:
@@ -138,6 +141,8 @@ class Worker:
                 await self.beat()
             except StorageError as error:
                 _log.warning("heartbeat_failed", worker=self.id, reason=str(error))
+            except Exception:  # noqa: BLE001 - who beats no more is given up, with all that it claimed
+                _log.exception("heartbeat_failed", worker=self.id)
 
     async def leave(self) -> None:
         """Leave in good order: give everything back. Where the database is away, others find out and take it over."""

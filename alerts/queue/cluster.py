@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ import procrastinate
 import psycopg
 import structlog
 from procrastinate import jobs
-from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
 from procrastinate.manager import JobManager
 from procrastinate.worker import Worker
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -33,6 +33,7 @@ SILENCE_S = 12.0  # who was silent so long has died; its jobs are handed out ane
 _LOOK_S = 1.0  # how often a worker looks for jobs that no notice told it of
 _PAUSE_S = 1.0  # before a worker that the database broke off begins anew
 _CONNECT_S = 10.0
+_BREAK_OFF_S = 20.0  # so long a worker that ends waits for its jobs; nothing new is taken meanwhile
 _NAMES: dict[int | None, str] = {lane: f"{lane.name.lower()}s" for lane in Lane}
 
 
@@ -82,7 +83,7 @@ class ClusterQueue:
         self._handlers: Mapping[Step, Handler] = {}
         self._keepers: list[asyncio.Task[None]] = []
         self._workers: set[Worker] = set()
-        self._grace_s = 0.0
+        self._is_open = False
         for step in Step:
             self._engine.task(name=step.value, pass_context=False)(self._doer(step))
 
@@ -113,6 +114,7 @@ class ClusterQueue:
         mine = set().union(*(queues_of(step) for step in handlers))
         async with _faults():
             await self._engine.open_async()
+            self._is_open = True
         for pool in _POOLS:
             queues = sorted(mine & pool.weights.keys())
             if queues:
@@ -129,7 +131,6 @@ class ClusterQueue:
 
     async def stop(self, *, grace_s: float) -> None:
         """Take no more jobs, wait for those that run, at most ``grace_s`` seconds, then cancel them."""
-        self._grace_s = grace_s
         self._stopping.set()
         for worker in self._workers:
             worker.shutdown_graceful_timeout = grace_s
@@ -138,7 +139,10 @@ class ClusterQueue:
             _, late = await asyncio.wait(self._keepers, timeout=grace_s + 2)
             for task in late:
                 task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            if late:
+                await asyncio.wait(late, timeout=2)
+        if self._is_open:
+            self._is_open = False
             with contextlib.suppress(ConnectorException):
                 await self._engine.close_async()
 
@@ -169,7 +173,7 @@ class ClusterQueue:
                 fetch_job_polling_interval=_LOOK_S,
                 update_heartbeat_interval=BEAT_S,
                 stalled_worker_timeout=SILENCE_S,
-                shutdown_graceful_timeout=self._grace_s or None,
+                shutdown_graceful_timeout=_BREAK_OFF_S,
             )
             self._workers.add(worker)
             try:
@@ -204,6 +208,13 @@ class _Jobs(JobManager):
         super().__init__(connector)
         self._stopping = stopping
 
+    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> jobs.Job | None:
+        """Take a job; none, where another node took one with the same lock a moment ago."""
+        try:
+            return await super().fetch_job(queues, worker_id)
+        except UniqueViolation:
+            return None
+
     async def finish_job(self, job: jobs.Job, status: jobs.Status, delete_job: bool) -> None:  # noqa: FBT001 - theirs
         """Write a job's end; a job that was taken away meanwhile has ended already."""
         while True:
@@ -228,7 +239,7 @@ async def _faults() -> AsyncIterator[None]:
     """Raise our error in place of the engine's."""
     try:
         yield
-    except ConnectorException as error:
+    except (ConnectorException, psycopg.Error) as error:
         raise DatabaseUnavailableError(f"the work queue is not available now: {_reason(error)}") from error
 
 

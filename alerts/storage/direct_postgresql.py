@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from alerts.core.errors import DatabaseUnavailableError
+
 if TYPE_CHECKING:
     import psycopg
 
@@ -55,9 +57,12 @@ class DirectPostgresql:
         try:
             yield DirectTransaction(connection)
             await connection.commit()
-        except BaseException:
+        except BaseException as error:
+            lost = connection.closed
             await connection.close()  # it may be in the middle of anything; the server rolls back
             await self.close()
+            if lost and isinstance(error, Exception):
+                raise DatabaseUnavailableError(f"the connection to PostgreSQL was lost: {error}") from error
             raise
         if len(self._spare) < _MOST_SPARE:
             self._spare.append(connection)

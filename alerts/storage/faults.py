@@ -27,7 +27,7 @@ SQLITE_UNAVAILABLE = {
 
 # SQLSTATE classes and codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 POSTGRESQL_CORRUPT = ("XX001", "XX002")
-POSTGRESQL_UNAVAILABLE = ("08", "25006", "28", "3D000", "40", "53", "55006", "55P03", "57", "58")
+POSTGRESQL_UNAVAILABLE = ("08", "25006", "25P03", "28", "3D000", "40", "53", "55006", "55P03", "57", "58")
 
 
 def translate(error: Exception, where: str) -> StorageError | None:

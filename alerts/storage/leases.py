@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.storage.engine import insert
@@ -40,9 +40,9 @@ async def take_lease(tx: AsyncConnection, name: str, *, holder: str, seen: Lease
     return seen.epoch + 1 if (await tx.execute(taken)).rowcount == 1 else None
 
 
-async def renew_lease(tx: AsyncConnection, name: str, *, epoch: int) -> bool:
-    """Show that the holder lives; False when the epoch is gone."""
-    statement = update(leases).where(*_held(name, epoch)).values(beats=leases.c.beats + 1)
+async def renew_lease(tx: AsyncConnection, name: str, *, epoch: int, holder: str) -> bool:
+    """Show that the holder lives, under its name of now; False when the epoch is gone."""
+    statement = update(leases).where(*_held(name, epoch)).values(beats=leases.c.beats + 1, holder=holder)
     return (await tx.execute(statement)).rowcount == 1
 
 
@@ -55,6 +55,17 @@ async def confirm_lease(tx: AsyncConnection, name: str, *, epoch: int) -> bool:
 async def release_lease(tx: AsyncConnection, name: str, *, epoch: int) -> None:
     """Give a lease up in good order: it is anybody's at once."""
     await tx.execute(update(leases).where(*_held(name, epoch)).values(holder=None))
+
+
+async def release_leases_of(tx: AsyncConnection, holder: str) -> None:
+    """Free the leases of a worker that is surely gone."""
+    await tx.execute(update(leases).where(leases.c.holder == holder).values(holder=None))
+
+
+async def hurry(tx: AsyncConnection) -> None:
+    """Let PostgreSQL end this transaction if its process freezes in it: whoever stands by waits for the lease's row."""
+    if tx.dialect.name == "postgresql":
+        await tx.execute(text("SET LOCAL idle_in_transaction_session_timeout = '5s'"))
 
 
 def _held(name: str, epoch: int) -> tuple[ColumnElement[bool], ...]:

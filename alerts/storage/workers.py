@@ -54,12 +54,6 @@ async def living(tx: AsyncConnection) -> list[Worker]:
     return [_to_worker(row) for row in rows]
 
 
-async def worker_by_id(tx: AsyncConnection, worker_id: str) -> Worker | None:
-    """Find a worker; None when it left, or was buried."""
-    row = (await tx.execute(select(workers).where(workers.c.id == worker_id))).one_or_none()
-    return _to_worker(row) if row else None
-
-
 async def count_with_role(tx: AsyncConnection, role: str) -> int:
     """Count the nodes that have a role."""
     having = (literal(",") + workers.c.roles + ",").contains(f",{role},")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +10,7 @@ from datetime import datetime
 import pytest
 from sqlalchemy import text
 
-from alerts.core.errors import LeaseLostError
+from alerts.core.errors import DatabaseUnavailableError, LeaseLostError
 from alerts.daemon.scheduling import BEAT_S, HOLDS_S, PATIENCE_S, Scheduling
 from alerts.daemon.worker import Worker, node_name
 from alerts.storage import workers
@@ -149,3 +150,48 @@ async def test_a_holder_that_was_buried_and_joined_anew_goes_on_under_its_epoch(
         await workers.leave(tx, str(holder))
     await nodes.pass_time(20, first, second)
     assert (first.holds, second.holds) == (True, False)
+
+
+async def test_a_node_that_is_started_again_on_its_machine_finds_the_lease_free(nodes: Nodes) -> None:
+    first = await nodes.node()
+    await first.look()
+    async with nodes.db.transaction() as tx:
+        gone = {"node": node_name(), "pid": 2**22 + 1}
+        await tx.execute(text("UPDATE workers SET node = :node, pid = :pid"), gone)
+    again = await nodes.node()
+    await again.look()
+    assert again.holds
+
+
+async def test_a_holder_that_joined_anew_beats_under_its_new_name(nodes: Nodes) -> None:
+    """So that `alerts status` finds it, and others see when its process is gone."""
+    first = await nodes.node()
+    await first.look()
+    old = first._worker.id
+    async with nodes.db.transaction() as tx:
+        await workers.leave(tx, old)
+    await first._worker.beat()
+    await first.look()
+    async with nodes.db.reading() as tx:
+        assert (await read_lease(tx, SCHEDULING)).holder == first._worker.id != old
+
+
+async def test_a_look_that_fails_for_whatever_reason_is_not_the_last(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alerts.daemon.scheduling.BEAT_S", 0.01)
+    node, looks, look = await nodes.node(), 0, Scheduling.look
+
+    async def fails_at_first(self: Scheduling) -> None:
+        nonlocal looks
+        looks += 1
+        if looks < 3:
+            raise [ZeroDivisionError, DatabaseUnavailableError][looks - 1]("no")
+        await look(self)
+
+    monkeypatch.setattr(Scheduling, "look", fails_at_first)
+    keeping = asyncio.create_task(node.keep())
+    async with asyncio.timeout(10):
+        while not node.holds:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+    keeping.cancel()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 
 import pytest
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.manager import JobManager
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from alerts.core.errors import StorageError
 from alerts.queue import Handler, Job, LocalQueue, Step, WorkQueue
@@ -269,6 +272,27 @@ async def test_the_job_of_a_dead_node_is_ended_so_that_others_get_its_lock(clust
     assert cluster.done == []
     await queue.tend()
     await cluster.until(lambda: cluster.done == [Job(Step.MATCH)])
+
+
+async def test_a_lock_that_another_node_took_a_moment_ago_breaks_nothing_off(
+    cluster: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Transactions of different length commit their jobs out of order, and two nodes may look in between."""
+    fetch, refused = JobManager.fetch_job, 0
+
+    async def refuses_once(self: JobManager, queues: Iterable[str] | None, worker_id: int) -> object:
+        nonlocal refused
+        refused += 1
+        if refused == 1:
+            raise UniqueViolation(constraint_name="procrastinate_jobs_lock_idx_v1", queueing_lock=None)
+        return await fetch(self, queues, worker_id)
+
+    monkeypatch.setattr(JobManager, "fetch_job", refuses_once)
+    with capture_logs() as logs:
+        queue = await cluster.queue({Step.MATCH: cluster.hear})
+        await queue.enqueue(Job(Step.MATCH))
+        await cluster.until(lambda: cluster.done == [Job(Step.MATCH)])
+    assert [it["event"] for it in logs] == []
 
 
 async def test_a_queue_goes_on_after_its_connections_are_cut(cluster: Bench) -> None:
