@@ -56,7 +56,8 @@ def set_up(*, verbose: bool = False, json: bool = False) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if verbose else logging.INFO)
-    for noisy in ("apscheduler", "aiosqlite", "asyncio", "watchfiles", "uvicorn", "mail.log", "alembic"):
+    for noisy in ("aiosqlite", "asyncio", "watchfiles", "uvicorn", "mail.log", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it warns of every tick that finds the last one at work
     for told in ("procrastinate", "psycopg.pool"):  # what matters of them is told by ``alerts.queue.cluster``
         logging.getLogger(told).setLevel(logging.CRITICAL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -35,8 +36,10 @@ class Clock:
 
 
 async def _guarded(tick: Callable[[], Awaitable[None]]) -> None:
-    """Let a tick fail while the database is away: the next one tries again."""
+    """Let a tick fail while the database is away: the next one tries again; one that the stop breaks off just ends."""
     try:
         await tick()
     except StorageError as error:
         _log.warning("tick_failed", reason=str(error))
+    except asyncio.CancelledError:
+        _log.debug("tick_broken_off")

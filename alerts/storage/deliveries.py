@@ -85,9 +85,11 @@ _DUE = due_ids(bindparam("b_lane", type_=Integer), now=bindparam("b_now", type_=
 )
 #: What a claim tells of a row; the rest it has just written itself, or it is the last try's.
 _TOLD = [deliveries.c[name] for name in Delivery._fields if name not in {"state", "claim", "lease_until", *_LAST_TRYS}]
+#: Held by the CTE they are still pending. Asked again here, PostgreSQL looks for them on the index of what is due: one
+#: that was counted while nothing waited looks it through for every row of the claim.
 _CLAIM = Prepared(
     update(deliveries)
-    .where(deliveries.c.id.in_(select(_DUE.c.id)), _PENDING)
+    .where(deliveries.c.id.in_(select(_DUE.c.id)))
     .values(
         state=literal_column("'claimed'"),
         claim=bindparam("b_claim"),
@@ -166,8 +168,12 @@ _OF_THE_REST: dict[str, TypeEngine[Any]] = {
 
 
 def _outcome(given: Mapping[str, ColumnElement[Any]], **fixed: ColumnElement[Any]) -> Update:
-    """Write what became of a row, if the claim still holds it; ``given`` has the parameters by name."""
-    held = (deliveries.c.id == given["b_id"], deliveries.c.claim == given["b_claim"], _CLAIMED)
+    """Write what became of a row, if the claim still holds it; ``given`` has the parameters by name.
+
+    The state is asked for so that no index is found by it: a row is found by its key, and by nothing else.
+    """
+    is_claimed = (deliveries.c.state + "") == literal_column(f"'{DeliveryState.CLAIMED}'")
+    held = (deliveries.c.id == given["b_id"], deliveries.c.claim == given["b_claim"], is_claimed)
     told = {name.removeprefix("b_"): value for name, value in given.items() if name not in _OF_A_ROW}
     return update(deliveries).where(*held).values({**told, **fixed, **_LET_GO})
 

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 import psycopg
-from daemon import Site, free_port, wait_until
+from daemon import Site, free_port, own_environment, wait_until
 
 
 @dataclass(eq=False)
@@ -47,14 +47,13 @@ class Node:
         """Start it, and do not wait."""
         roles = ["--role", self.roles] if self.roles else []
         command = [sys.executable, "-m", "alerts", "--config", str(self.site.config), "run", "--node", self.name]
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("ALERTS_")}
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, "--senders", str(self.senders), *roles],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
-                env={**kept, "ALERTS_WEB__LISTEN": f"127.0.0.1:{self.web}"},
+                env={**own_environment(), "ALERTS_WEB__LISTEN": f"127.0.0.1:{self.web}"},
                 cwd=self.folder,
             )
         return self

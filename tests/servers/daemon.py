@@ -66,6 +66,12 @@ def wait_until(true: Callable[[], bool], *, within_s: float, what: str) -> float
     return time.monotonic() - began
 
 
+def own_environment() -> dict[str, str]:
+    """Give this process's environment without what would tell the product, or Python, to work otherwise."""
+    left_out = ("ALERTS_", "PYTHONDONTWRITEBYTECODE")  # without byte code every start takes a second longer
+    return {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
+
+
 @dataclass(slots=True)
 class Site:
     """A folder that holds one installation."""
@@ -134,8 +140,7 @@ class Site:
         (self.seeds / name).write_text(text, encoding="utf-8")
 
     def _environ(self) -> dict[str, str]:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("ALERTS_")}
-        return {**kept, **self.environ}
+        return {**own_environment(), **self.environ}
 
 
 class Daemon:
