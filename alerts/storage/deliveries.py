@@ -221,14 +221,18 @@ async def give_back(tx: AsyncConnection, *, worker_id: str, claims: Sequence[str
 
 
 async def rescue(tx: AsyncConnection, *, dead: Sequence[str], now: datetime) -> int:
-    """Take back the claims of dead workers, and claims past their own lease; return how many."""
-    statement = (
-        update(deliveries)
-        .where(_CLAIMED)
-        .where(or_(deliveries.c.worker_id.in_(dead), deliveries.c.lease_until < now))
-        .values(_FREE)
+    """Take back the claims of dead workers, and claims past their own lease; return how many.
+
+    Rows that a worker holds which froze while it wrote them are left to the next time: nobody else's wait for them.
+    """
+    lost = (
+        select(deliveries.c.id)
+        .where(_CLAIMED, or_(deliveries.c.worker_id.in_(dead), deliveries.c.lease_until < now))
+        .with_for_update(skip_locked=True)
+        .cte("lost")
     )
-    return (await tx.execute(statement)).rowcount
+    statement = update(deliveries).where(deliveries.c.id.in_(select(lost.c.id))).values(_FREE)
+    return len((await tx.scalars(statement.returning(deliveries.c.id))).all())
 
 
 async def claim_holders(tx: AsyncConnection) -> set[str]:

@@ -232,8 +232,9 @@ def _sqlite_database(path: Path, *, inline: bool = False) -> Database:
 
 
 async def _open_postgresql(url: URL, *, inline: bool) -> Database:
-    engine = postgresql.engine_for(url)
-    direct = DirectPostgresql(postgresql.conninfo(url)) if inline else None
+    idle_ms = postgresql.SENDERS_IDLE_MS if inline else postgresql.IDLE_MS
+    engine = postgresql.engine_for(url, idle_ms=idle_ms)
+    direct = DirectPostgresql(postgresql.conninfo(url, idle_ms=idle_ms)) if inline else None
     db = Database(where=url.render_as_string(hide_password=True), writing=engine, reading=engine, direct=direct)
     async with _closed_on_error(db):
         await _bring_up_to_date(db)

@@ -11,7 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from alerts.core.errors import StorageError
 
 # Every wait has a limit. Times in milliseconds; a lock is waited for as long as SQLite's busy timeout.
-SETTINGS = "-c timezone=UTC -c lock_timeout=10000 -c idle_in_transaction_session_timeout=120000"
+SETTINGS = "-c timezone=UTC -c lock_timeout=10000 -c idle_in_transaction_session_timeout={idle}"
+# A process that freezes in a transaction holds its rows until the server ends that; nobody could rescue its claims.
+IDLE_MS = 30_000
+SENDERS_IDLE_MS = 5_000  # less than the silence after which a worker is given up
 CONNECT = {
     "connect_timeout": "10",
     "application_name": "news-alert",
@@ -22,12 +25,15 @@ CONNECT = {
 }
 
 
-def engine_for(url: URL) -> AsyncEngine:
-    """Return an engine with a pool of tested connections; what the URL's own query says wins."""
+def engine_for(url: URL, *, idle_ms: int = IDLE_MS) -> AsyncEngine:
+    """Return an engine with a pool of tested connections; what the URL's own query says wins.
+
+    ``idle_ms``: after so long without a word in the middle of a transaction the server ends it.
+    """
     if find_spec("psycopg") is None or find_spec("procrastinate") is None:
         raise StorageError("a postgresql:// database needs the extra `cluster`: pip install 'news-alert[cluster]'")
     return create_async_engine(
-        _complete(url).set(drivername="postgresql+psycopg"),
+        _complete(url, idle_ms).set(drivername="postgresql+psycopg"),
         pool_size=10,
         max_overflow=10,
         pool_timeout=30,
@@ -36,13 +42,13 @@ def engine_for(url: URL) -> AsyncEngine:
     )
 
 
-def conninfo(database: str | URL) -> str:
+def conninfo(database: str | URL, *, idle_ms: int = IDLE_MS) -> str:
     """Return what psycopg connects with, for the URL of a config; with our settings, those of the URL win."""
     from psycopg.conninfo import make_conninfo  # noqa: PLC0415 - an extra
     from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg  # noqa: PLC0415 - likewise
 
     dialect: Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
-    _, options = dialect.create_connect_args(_complete(make_url(database)))
+    _, options = dialect.create_connect_args(_complete(make_url(database), idle_ms))
     options.pop("context", None)  # SQLAlchemy's own
     return make_conninfo(**options)
 
@@ -57,7 +63,7 @@ def is_queue_table(name: str) -> bool:
     return name.startswith("procrastinate_")
 
 
-def _complete(url: URL) -> URL:
+def _complete(url: URL, idle_ms: int) -> URL:
     query = {**CONNECT, **url.query}
-    query["options"] = f"{SETTINGS} {query.get('options', '')}".strip()
+    query["options"] = f"{SETTINGS.format(idle=idle_ms)} {query.get('options', '')}".strip()
     return url.set(query=query)

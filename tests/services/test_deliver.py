@@ -13,7 +13,7 @@ from cast import World
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alerts.core.deliveries import Dropped, InDoubt, Reply, Result, Stage, Untried
+from alerts.core.deliveries import Dropped, InDoubt, Reply, Result, Stage, Untried, outcome
 from alerts.core.errors import DatabaseUnavailableError
 from alerts.core.model import Delivery, DeliveryState, Envelope, Lane
 from alerts.services.deliver import AtOnce, Delivered, Means, deliver
@@ -21,7 +21,15 @@ from alerts.services.deliver import claims as claims_module
 from alerts.services.fan_out import fan_out
 from alerts.services.maintain import expire, rescue
 from alerts.storage import workers
-from alerts.storage.deliveries import claim_due, count_by_state, due_ids, retry
+from alerts.storage.deliveries import (
+    Written,
+    claim_due,
+    count_by_state,
+    due_ids,
+    list_deliveries,
+    record_outcomes,
+    retry,
+)
 from alerts.storage.engine import Database
 from alerts.storage.letters import Letter, load_letters
 from alerts.storage.schema import deliveries, subscribers, subscriptions, suppressions
@@ -607,3 +615,35 @@ async def test_a_claim_that_fails_ends_the_run_and_holds_nothing(
         await office.send()
     assert loaded == 2 if office.relays.plain else loaded <= 1 + office.relays.connections
     assert set(await office.states()) == {"pending", "sent"}
+
+
+async def test_a_worker_that_froze_while_it_wrote_keeps_nobody_from_rescuing_the_rest(
+    postgresql_ledger_url: str, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its session holds a row until the server ends it; the other claims are free at once, and then that one too."""
+    monkeypatch.setattr("alerts.storage.postgresql.SENDERS_IDLE_MS", 1_500)
+    frozen, others = [await Database.open(postgresql_ledger_url, inline=inline) for inline in (True, False)]
+    office = Office(World(others, now))
+    await office.publish(5)
+    await office.claim(5)
+    late = now + timedelta(minutes=20)
+    with pytest.raises(DatabaseUnavailableError):
+        async with frozen.prepared() as quick:
+            await claim_due(quick, worker_id="w1", claim="d", now=now, lease_until=now, limit=1)
+            reply = Reply(code=250, text="ok", stage=Stage.BODY)
+            (one, *_) = await listed(others)
+            done = Written(one.id, "c", outcome(reply, one, now=now, jitter=0.0), "relay")
+            await record_outcomes(quick, [done], now=now)
+            async with asyncio.timeout(1):
+                assert await rescue(others, now=late) == (0, 4)
+            await asyncio.sleep(2.5)
+            await record_outcomes(quick, [done], now=now)
+    assert await rescue(others, now=late) == (0, 1)
+    assert await office.states() == {"pending": 5}
+    await frozen.close()
+    await others.close()
+
+
+async def listed(db: Database) -> list[Delivery]:
+    async with db.reading() as tx:
+        return await list_deliveries(tx)
