@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 
 
 def pack_installed(names: Iterable[str], folder: Path) -> None:
-    """Pack what these names need, and what that needs, into a folder for pip's ``--find-links``."""
+    """Pack what these names need, and what that needs, into a folder that pip installs from."""
     wanted, packed = list(names), set[str]()
     while wanted:
         name = _canonical(wanted.pop())
