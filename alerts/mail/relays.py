@@ -199,11 +199,14 @@ class Relay:
     async def _drop(self, connection: Connection | None) -> None:
         if connection is None:
             return
-        self.open_connections -= 1
-        if connection.usable:
-            await connection.quit()
-        else:
-            connection.close()
+        try:
+            if connection.usable:
+                await connection.quit()
+            else:
+                connection.close()
+            await asyncio.sleep(0)  # its socket closes in the loop's next turn: none may be opened beside it
+        finally:
+            self.open_connections -= 1
 
     def _learn(self, result: Result, *, first: bool, connection: Connection) -> None:
         """Draw what a result says about the relay itself."""

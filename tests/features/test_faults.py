@@ -22,7 +22,7 @@ import pytest
 from cast import World
 from daemon import Daemon, Site, article, relay_at, wait_until
 from postgresql_server import PostgresqlServer, PostgresqlUnavailableError
-from scripted_smtp import DROP, EHLO, STALL, ScriptedSmtp, Session, SinkThread
+from scripted_smtp import DROP, EHLO, STALL, ScriptedSmtp, Session, SinkThread, connected_to, sockets_of_this_process
 from sqlalchemy import func, select
 from website import app_over, config_in
 
@@ -122,21 +122,6 @@ class Traveller:
         self._start += max(timedelta(), when - self())
 
 
-def connected_to(port: int) -> int:
-    """Count the connections to a port of loopback that their clients have not closed."""
-    if not Path("/proc/net/tcp").exists():
-        return 0
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]]
-    return sum(row[2].endswith(f":{port:04X}") and row[3] == "01" for row in rows)
-
-
-def open_sockets() -> int:
-    """Count this process's sockets."""
-    folder = Path("/proc/self/fd")
-    links = [it.readlink().name for it in folder.iterdir() if it.is_symlink()] if folder.exists() else []
-    return sum(link.startswith("socket:") for link in links)
-
-
 @pytest.mark.parametrize(
     ("how", "readers"),
     [
@@ -155,7 +140,7 @@ async def test_relays_of_every_temper_leave_each_address_sent_or_rightly_failed(
     url = request.getfixturevalue("postgresql_ledger_url") if postgresql else f"sqlite:///{tmp_path / 'alerts.db'}"
     tempers = Tempers(MIX if offer == "pipelined" else STALLS)
     extensions = STEPWISE if offer == "stepwise" else EHLO
-    tasks, sockets = asyncio.all_tasks(), open_sockets()
+    tasks, sockets = asyncio.all_tasks(), len(sockets_of_this_process())
     db = await Database.open(url)
     async with ScriptedSmtp(tempers, extensions=extensions) as server:
         tempers.port = server.port
@@ -166,7 +151,7 @@ async def test_relays_of_every_temper_leave_each_address_sent_or_rightly_failed(
     assert tempers.most_connected <= CONNECTIONS
     await db.close()
     assert asyncio.all_tasks() == tasks
-    assert open_sockets() == sockets
+    assert len(sockets_of_this_process()) == sockets
 
 
 async def send_all(db: Database, port: int, folder: Path, clock: Traveller, *, readers: int) -> Relay:

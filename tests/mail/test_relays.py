@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 from relay_hand import BODY, Clock, Hand, letter
-from scripted_smtp import DROP, EHLO, STALL, ScriptedSmtp, Session
+from scripted_smtp import DROP, EHLO, STALL, ScriptedSmtp, Session, connected_to
 
 from alerts.core.deliveries import Dropped, InDoubt, Reply, Result, Stage, Untried
 from alerts.core.errors import RelayError
@@ -55,6 +55,20 @@ async def test_a_message_arrives_as_it_was_made_dots_included(offer: tuple[str, 
         await hand.carry([relay_to(server.port)], wanted=1)
         assert [one.data for one in server.accepted] == [BODY]
         assert hand.result(1) == Reply(code=250, text="2.0.0 queued", stage=Stage.BODY)
+
+
+async def test_no_connection_is_opened_beside_one_that_still_closes(offer: tuple[str, ...]) -> None:
+    async with at("quit", STALL, offer) as server:
+        open_when_asked: list[int] = []
+
+        class Counting(Hand):
+            async def take(self) -> Envelope | None:
+                open_when_asked.append(connected_to(server.port))
+                return await super().take()
+
+        await Counting([letter(1), letter(2), letter(3)]).carry([relay_to(server.port, messages=1)], wanted=3)
+        assert [one.recipient for one in server.accepted] == [f"reader{number}@example.org" for number in (1, 2, 3)]
+        assert open_when_asked == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -169,6 +170,24 @@ class ScriptedSmtp:
         writer.write(reply)
         await writer.drain()
         return not reply.startswith(b"421")
+
+
+def connected_to(port: int) -> int:
+    """Count this process's connections to a port of loopback that it has not closed."""
+    if not Path("/proc/net/tcp").exists():
+        return 0
+    ours = set(sockets_of_this_process())
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]]
+    return sum(row[2].endswith(f":{port:04X}") and row[3] == "01" and f"socket:[{row[9]}]" in ours for row in rows)
+
+
+def sockets_of_this_process() -> list[str]:
+    """List what the files of this process are that are sockets, as ``socket:[inode]``."""
+    found = []
+    for file in Path("/proc/self/fd").glob("*"):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile, as the one that listed it
+            found.append(file.readlink().name)
+    return [name for name in found if name.startswith("socket:")]
 
 
 class SinkThread:
