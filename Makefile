@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check pytest bench clean
+.PHONY: help install run test check pytest bench languages clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,10 +33,17 @@ pytest: .venv/test-installed ## the tests only; PYTEST="-k name" picks some
 	$(if $(PYTEST),$(BIN)/pytest -n 2 --dist worksteal $(PYTEST))
 	$(if $(PYTEST),,$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report= tests/core)
 	$(if $(PYTEST),,$(BIN)/coverage report --show-missing --skip-covered --fail-under=100)
-	$(if $(PYTEST),,$(BIN)/pytest -n 2 --dist worksteal --ignore tests/core)
+	$(if $(PYTEST),,$(BIN)/pytest -n 3 --dist worksteal --ignore tests/core)
 
 bench: .venv/test-installed ## run the benchmarks and print ratios
 	@set -e; for script in bench/bench_*.py; do $(BIN)/python $$script; done
+
+languages: .venv/test-installed ## collect what is said to readers into alerts/languages/*.po, to be translated there
+	@mkdir -p build
+	$(BIN)/pybabel -q extract -F babel.cfg --no-location --sort-output --no-wrap --project "News Alert" -o build/alerts.pot .
+	@for po in alerts/languages/*.po; do \
+	  $(BIN)/pybabel -q update -i build/alerts.pot -o $$po -l $$(basename $$po .po) --no-fuzzy-matching --ignore-obsolete --no-wrap --ignore-pot-creation-date || exit 1; \
+	done
 
 clean: ## remove what make made; the database in var/ stays
 	rm -rf .venv build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

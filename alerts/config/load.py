@@ -12,7 +12,7 @@ from alerts.config.keys import Reader
 from alerts.config.model import Config
 from alerts.config.problems import Problems
 from alerts.config.relays import read_mail
-from alerts.config.site import read_database, read_retention, read_site, read_templates, read_web
+from alerts.config.site import read_database, read_retention, read_site, read_subscribe, read_templates, read_web
 from alerts.config.sources import read_channels, read_sources
 from alerts.core.errors import ConfigError
 
@@ -77,6 +77,7 @@ def _build(root: Mapping, environ: Environ[str, str], path: Path, problems: Prob
         database=read_database(top, folder),
         retention=read_retention(top.section("retention")),
         web=read_web(top.section("web")),
+        subscribe=read_subscribe(top.section("subscribe")),
         mail=read_mail(top.section("mail"), folder),
         sources=read_sources(top, folder),
         channels=read_channels(top),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -18,6 +19,13 @@ class Tls(StrEnum):
     REQUIRED = "required"  # TLS with a certificate that is checked, or no mail
     OPPORTUNISTIC = "opportunistic"  # TLS where the relay offers it
     NONE = "none"  # never
+
+
+class Links(StrEnum):
+    """Where an alert's links to the article lead."""
+
+    ARTICLE = "article"  # to the article itself
+    SITE = "site"  # to our web view of the alert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +51,17 @@ class Listen:
 class Web(Listen):
     """Where the site listens."""
 
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...]  # whose word about a visitor's address counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribe:
+    """How readers subscribe by themselves."""
+
+    welcome: bool  # a mail after the first confirmation
+    proof_of_work: bool  # a form must bring one
+    mails_an_hour: int  # that all forms together may cause
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relay:
@@ -66,6 +85,7 @@ class Mail:
     """How mail leaves."""
 
     sender: str
+    links: Links
     relays: tuple[Relay, ...]
     catcher: Listen
 
@@ -107,6 +127,7 @@ class Config:
     database: str = field(repr=False)  # may hold a password
     retention: Retention
     web: Web
+    subscribe: Subscribe
     mail: Mail
     sources: tuple[SourceConfig, ...]
     channels: tuple[ChannelConfig, ...]

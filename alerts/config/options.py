@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from alerts.config import values
 from alerts.config.keys import Key
-from alerts.config.model import Tls
+from alerts.config.model import Links, Tls
 from alerts.core.model import FirstPoll
 
 SITE = (
@@ -63,6 +63,42 @@ LISTEN = Key(
     read=values.listen,
     default=("127.0.0.1", 8000),
     help="where the site listens, as HOST:PORT; 0.0.0.0 for all addresses",
+)
+
+TRUSTED_PROXIES = Key(
+    name="trusted_proxies",
+    read=values.networks,
+    default=(),
+    help="addresses or networks, by commas, of proxies whose X-Forwarded-For counts; none by default",
+)
+WEB = (LISTEN, TRUSTED_PROXIES)
+
+SUBSCRIBE = (
+    Key(
+        name="welcome",
+        read=values.boolean,
+        default=True,
+        help="one mail after somebody's first confirmation, with the channel's latest articles",
+    ),
+    Key(
+        name="proof_of_work",
+        read=values.boolean,
+        default=False,
+        help="true lets a browser work for a second before a form counts; without JavaScript one waits instead",
+    ),
+    Key(
+        name="mails_an_hour",
+        read=values.whole(1, 1_000_000),
+        default=1000,
+        help="so many mails at most may all forms together cause in an hour",
+    ),
+)
+
+LINKS = Key(
+    name="links",
+    read=values.one_of(Links),
+    default=Links.ARTICLE,
+    help="where an alert leads: article (to the article itself) or site (to our page about it)",
 )
 
 SENDER = Key(
@@ -160,4 +196,15 @@ CHANNEL = (
     Key(name="query", read=values.query, help="what it asks, such as 'tag:Xiaomi OR about:Xiaomi'"),
 )
 
-TOP = ("site", "database", "database_password_file", "retention", "web", "mail", "sources", "channels", "templates")
+TOP = (
+    "site",
+    "database",
+    "database_password_file",
+    "retention",
+    "web",
+    "subscribe",
+    "mail",
+    "sources",
+    "channels",
+    "templates",
+)

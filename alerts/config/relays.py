@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, unquote
 
 from alerts.config import options, values
 from alerts.config.keys import Reader, refuse_repeated
-from alerts.config.model import Listen, Mail, Relay, Tls
+from alerts.config.model import Links, Listen, Mail, Relay, Tls
 from alerts.config.problems import meant
 from alerts.config.secret_files import secret_of
 
@@ -24,8 +24,9 @@ def read_mail(reader: Reader, folder: Path) -> Mail:
         reader.problems.note(reader.where("relays"), "'mail.relays' names no relay; name one, or leave the key out")
     relays = [_read_relay(item, folder, catcher) for item in items]
     refuse_repeated("url", ((item, relay.url) for item, relay in zip(items, relays, strict=True)))
-    reader.refuse_unknown(["sender", "relays", "catcher"])
-    return Mail(sender=sender, relays=tuple(relays) or (_default(catcher),), catcher=catcher)
+    links = reader.take(options.LINKS) or Links.ARTICLE
+    reader.refuse_unknown(["sender", "links", "relays", "catcher"])
+    return Mail(sender=sender, links=links, relays=tuple(relays) or (_default(catcher),), catcher=catcher)
 
 
 def _read_catcher(reader: Reader) -> Listen:

@@ -27,9 +27,18 @@ def shown(config: Config) -> dict[str, Any]:
         },
         "database": without_password(config.database),
         "retention": {"deliveries": _or_none(config.retention.deliveries)},
-        "web": {"listen": _listen(config.web)},
+        "web": {
+            "listen": _listen(config.web),
+            "trusted_proxies": ", ".join(map(str, config.web.trusted_proxies)),
+        },
+        "subscribe": {
+            "welcome": config.subscribe.welcome,
+            "proof_of_work": config.subscribe.proof_of_work,
+            "mails_an_hour": config.subscribe.mails_an_hour,
+        },
         "mail": {
             "sender": config.mail.sender,
+            "links": config.mail.links.value,
             "relays": [_relay(relay) for relay in config.mail.relays],
             "catcher": {"listen": _listen(config.mail.catcher)},
         },

@@ -1,4 +1,4 @@
-"""Reads the sections ``site``, ``retention`` and ``web``, the database's URL and the templates' folder."""
+"""Reads ``site``, ``retention``, ``web`` and ``subscribe``, the database's URL and the templates' folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from alerts.config import options, values
 from alerts.config.keys import Reader
-from alerts.config.model import Retention, Site, Web
+from alerts.config.model import Retention, Site, Subscribe, Web
 from alerts.config.secret_files import secret_of
 
 SQLITE_EXAMPLE = "sqlite:///var/alerts.db"
@@ -23,9 +23,17 @@ def read_site(reader: Reader) -> Site:
 
 def read_web(reader: Reader) -> Web:
     """Read ``web``."""
-    host, port = reader.take(options.LISTEN) or ("", 0)
-    reader.refuse_unknown([options.LISTEN.name])
-    return Web(host=host, port=port)
+    taken = reader.take_all(options.WEB)
+    reader.refuse_unknown(taken)
+    host, port = taken["listen"] or ("", 0)
+    return Web(host=host, port=port, trusted_proxies=taken["trusted_proxies"] or ())
+
+
+def read_subscribe(reader: Reader) -> Subscribe:
+    """Read ``subscribe``."""
+    taken = reader.take_all(options.SUBSCRIBE)
+    reader.refuse_unknown(taken)
+    return Subscribe(**taken)
 
 
 def read_retention(reader: Reader) -> Retention:

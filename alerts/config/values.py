@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable
 from datetime import timedelta
 from enum import StrEnum
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
@@ -114,6 +114,18 @@ def rate(text: str) -> float:
     if not found or float(found["number"]) <= 0:
         raise ValueError(f"{text!r} is not a rate; write how many in which time, such as 100/s or 5000/h")
     return float(found["number"]) / _SECONDS[found["unit"]]
+
+
+def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Read addresses and networks by commas: ``127.0.0.1, 10.0.0.0/8, fd00::/8``."""
+    found = []
+    for part in filter(None, (one.strip() for one in text.split(","))):
+        try:
+            found.append(ip_network(part))
+        except ValueError as error:
+            hint = f"; the network is {ip_network(part, strict=False)}" if "host bits" in str(error) else ""
+            raise ValueError(f"{part!r} is no address or network, such as 127.0.0.1 or 10.0.0.0/8{hint}") from error
+    return tuple(found)
 
 
 def slug(text: str) -> str:

@@ -31,6 +31,10 @@ TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
 
 LANES = {
     DeliveryKind.CONFIRMATION: Lane.CONFIRMATION,
+    DeliveryKind.WELCOME: Lane.CONFIRMATION,
+    DeliveryKind.MANAGE_LINK: Lane.CONFIRMATION,
+    DeliveryKind.ADDRESS_CONFIRMATION: Lane.CONFIRMATION,
+    DeliveryKind.ADDRESS_CHANGED: Lane.CONFIRMATION,
     DeliveryKind.TEST: Lane.CONFIRMATION,
     DeliveryKind.ALERT: Lane.IMMEDIATE,
     DeliveryKind.DIGEST: Lane.DIGEST,
@@ -39,6 +43,10 @@ LANES = {
 #: How long a delivery may wait before it is worth nothing any more (MAIL-RULES, R).
 LIFETIMES = {
     DeliveryKind.CONFIRMATION: timedelta(hours=24),
+    DeliveryKind.WELCOME: timedelta(hours=24),
+    DeliveryKind.MANAGE_LINK: timedelta(hours=24),
+    DeliveryKind.ADDRESS_CONFIRMATION: timedelta(hours=24),
+    DeliveryKind.ADDRESS_CHANGED: timedelta(hours=24),
     DeliveryKind.TEST: timedelta(hours=24),
     DeliveryKind.ALERT: timedelta(hours=48),
     DeliveryKind.DIGEST: timedelta(hours=48),

@@ -98,6 +98,10 @@ class DeliveryKind(StrEnum):
 
     ALERT = "alert"  # one article
     CONFIRMATION = "confirmation"  # "did you ask for this?"
+    WELCOME = "welcome"  # "you are in", after the first confirmation
+    MANAGE_LINK = "manage_link"  # the link to the preferences, asked for by somebody who lost it
+    ADDRESS_CONFIRMATION = "address_confirmation"  # "is this your new address?", to the new one
+    ADDRESS_CHANGED = "address_changed"  # "your alerts go elsewhere now", to the old one
     DIGEST = "digest"  # the articles of a window
     TEST = "test"  # `alerts mail send-test`
 
@@ -211,6 +215,7 @@ class Subscriber:
     time_zone: str | None = None
     created_at: datetime
     confirmed_at: datetime | None = None  # when consent was first given
+    paused_until_at: datetime | None = None  # no alerts before then, by the person's own wish
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +246,8 @@ class Confirmation:
     created_at: datetime
     expires_at: datetime
     confirmed_at: datetime | None = None
+    email: str | None = None  # the address that the person wants instead; None: the request is for channels
+    former_email: str | None = None  # the one that it took the place of
 
 
 class Delivery(NamedTuple):

@@ -13,6 +13,8 @@ from alerts.core.messages import Links, Rendered, SiteIdentity, Templates
 from alerts.core.messages.contents import alert_contents, confirmation_contents, trial_contents
 from alerts.core.messages.render import MAILS, PARTS
 from alerts.core.model import Article, Channel, Disposition, Item
+from alerts.core.sentences import ENGLISH
+from alerts.languages import catalogues
 
 LARGEST_TEMPLATE = 256 * 1024  # octets
 
@@ -38,7 +40,7 @@ def load_templates(override: Path | None) -> Templates:
             raise ConfigError(f"templates: {override} is no folder")
         inner = override / "email"
         paths |= _paths(inner if inner.is_dir() else override)
-    templates = Templates({name: _read(path) for name, path in paths.items()})
+    templates = Templates({name: _read(path) for name, path in paths.items()}, catalogues(override))
     for mail in MAILS:
         _try(templates, mail, paths)
     return templates
@@ -68,7 +70,7 @@ def _try(templates: Templates, mail: str, paths: dict[str, Path]) -> None:
     """Render a mail about nothing in particular, so that a slip shows now and not when news breaks."""
     for sample in _samples(mail):
         try:
-            rendered = templates.render(mail, sample, language="en")
+            rendered = templates.render(mail, sample, language=ENGLISH)
         except TemplateSyntaxError as error:
             raise ConfigError(f"{_where(error.name, error.lineno, paths)}: {error.message}") from error
         except TemplateNotFound as error:

@@ -35,6 +35,7 @@ class Composer:
         self._site = site
         self._secrets = secrets
         self._id_end = f"{ledger_id}@{site.sender.rpartition('@')[2]}>"
+        self._languages: dict[str | None, str] = {}
         self._compiled: OrderedDict[_Mould, CompiledAlert | None] = OrderedDict()
         self._last: tuple[Article, tuple[Channel, ...], str, CompiledAlert | None] | None = None
 
@@ -57,6 +58,13 @@ class Composer:
         """Give a delivery's Message-ID: the same at every try, unique beyond this database."""
         return f"<{delivery_id}.{self._id_end}"
 
+    def _language(self, letter: Letter) -> str:
+        """Choose the language of a mail: the person's, else the site's, of those that we speak."""
+        wish = letter.language
+        if wish not in self._languages:  # asked for every mail, and there are few
+            self._languages[wish] = self._templates.language_for(wish, self._site.language)
+        return self._languages[wish]
+
     def _message(self, letter: Letter, recipient: str) -> tuple[bytes, bool]:
         """Make the bytes; say whether a line of them may begin with a dot."""
         if letter.delivery.kind is DeliveryKind.ALERT:
@@ -74,7 +82,7 @@ class Composer:
                     recipient=recipient,
                     message_id=self.message_id(letter.delivery.id),
                     dated_at=letter.delivery.dated_at,
-                    language=letter.language or self._site.language,
+                    language=self._language(letter),
                 )
             case _:
                 raise ValueError("digests are not made yet")
@@ -82,7 +90,7 @@ class Composer:
     def _alert(self, letter: Letter, recipient: str) -> tuple[bytes, bool]:
         if letter.article is None:
             raise ValueError("an alert without an article")
-        delivery, language = letter.delivery, letter.language or self._site.language
+        delivery, language = letter.delivery, self._language(letter)
         unsubscribe = sign(Purpose.UNSUBSCRIBE, delivery.subscriber_id, letter.article.id, self._secrets)
         manage = sign(Purpose.MANAGE, delivery.subscriber_id, 0, self._secrets)
         compiled = self._mould(letter, letter.article, language)
@@ -158,5 +166,5 @@ class Composer:
             confirm_url=f"{self._site.url}/confirm/{token}",
             message_id=self.message_id(delivery.id),
             dated_at=delivery.dated_at,
-            language=letter.language or self._site.language,
+            language=self._language(letter),
         )

@@ -35,6 +35,8 @@ def _confirmation(row: Row[Any]) -> Confirmation:
         created_at=it["created_at"],
         expires_at=it["expires_at"],
         confirmed_at=it["confirmed_at"],
+        email=it["email"],
+        former_email=it["former_email"],
     )
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.model import DeliveryKind, DeliveryState, Frequency, Lane, SubscriptionState
 from alerts.storage.engine import insert
-from alerts.storage.schema import articles, deliveries, fan_outs, matches, subscriptions
+from alerts.storage.schema import articles, deliveries, fan_outs, matches, subscribers, subscriptions
 
 #: Only a first row a subscriber and article is written, whatever ran before.
 _COLUMNS = ["kind", "lane", "subscriber_id", "article_id", "state", "due_at", "dated_at"]
@@ -70,8 +70,11 @@ async def _channels(tx: AsyncConnection, article_id: int) -> list[int]:
 async def owe_alerts(tx: AsyncConnection, article_id: int, *, after: int, up_to: int, now: datetime) -> int:
     """Write a delivery for each subscriber in (after, up_to] who wants this article at once; return how many are new.
 
-    Who subscribed after the article was matched gets nothing: a new subscription starts now.
+    Who subscribed after the article was matched gets nothing: a new subscription starts now. Nor does who pauses.
     """
+    paused = select(subscribers.c.id).where(
+        subscribers.c.paused_until_at.is_not(None), subscribers.c.paused_until_at > now
+    )
     wanting = (
         select(
             literal(DeliveryKind.ALERT.value),
@@ -92,6 +95,7 @@ async def owe_alerts(tx: AsyncConnection, article_id: int, *, after: int, up_to:
             subscriptions.c.subscriber_id > after,
             subscriptions.c.subscriber_id <= up_to,
             subscriptions.c.activated_at <= articles.c.matched_at,
+            subscriptions.c.subscriber_id.not_in(paused),
         )
     )
     statement = insert(tx, deliveries).from_select(_COLUMNS, wanting).on_conflict_do_nothing()

@@ -40,14 +40,27 @@ class Letter(NamedTuple):
         match self.delivery.kind:
             case DeliveryKind.ALERT:
                 return self.state is not SubscriberState.SUPPRESSED and self.article is not None and bool(self.channels)
-            case DeliveryKind.CONFIRMATION:
+            case DeliveryKind.CONFIRMATION | DeliveryKind.ADDRESS_CONFIRMATION:
                 return self.confirmation_salt is not None
-            case DeliveryKind.TEST:
+            case DeliveryKind.TEST | DeliveryKind.ADDRESS_CHANGED:
                 return True
-            case DeliveryKind.DIGEST:
+            case DeliveryKind.WELCOME:
+                return self.state is SubscriberState.ACTIVE and bool(self.channels)
+            case DeliveryKind.MANAGE_LINK | DeliveryKind.DIGEST:
                 return self.state is not SubscriberState.SUPPRESSED
 
 
+class _Asked(NamedTuple):
+    """What a confirmation asks, as its mails need it."""
+
+    salt: bytes
+    channel_ids: tuple[int, ...]
+    email: str | None
+    former_email: str | None
+    open: bool
+
+
+_NOTHING_ASKED = _Asked(b"", (), None, None, open=False)
 _STATES = {state.value: state for state in SubscriberState}
 _UNKNOWN = (None, None, None)
 
@@ -58,24 +71,24 @@ async def load_letters(tx: AsyncConnection, claimed: Sequence[Delivery]) -> list
     stories = await _articles(tx, _present(one.article_id for one in claimed))
     alerted = await _alert_channels(tx, [one for one in claimed if one.article_id is not None])
     asked = await _confirmations(tx, _present(one.confirmation_id for one in claimed))
-    confirming = {key: tuple(ids) for key, (_, ids) in asked.items()}
+    confirming = {key: it.channel_ids for key, it in asked.items()}
     named = set().union(*set(alerted.values()), *confirming.values())
     known = {it.id: it for it in await channels_by_ids(tx, sorted(named))}
     channels = {ids: tuple(known[it] for it in ids if it in known) for ids in {*alerted.values(), *confirming.values()}}
     letters = []
     for one in claimed:
         email, state, language = people.get(one.subscriber_id, _UNKNOWN)
-        salt, _ = asked.get(one.confirmation_id or 0, (None, None))
+        request = asked.get(one.confirmation_id or 0, _NOTHING_ASKED)
         ids = alerted[one.id] if one.id in alerted else confirming.get(one.confirmation_id or 0)
         letters.append(
             Letter(
                 one,
-                email,
+                _recipient(one.kind, request, email),
                 _STATES[state] if state else None,
                 language,
                 stories.get(one.article_id or 0),
                 channels[ids] if ids else (),
-                salt,
+                request.salt if request.open else None,
             )
         )
     return letters
@@ -181,11 +194,27 @@ async def _active(
     return found
 
 
-async def _confirmations(tx: AsyncConnection, ids: list[int]) -> dict[int, tuple[bytes, list[int]]]:
-    """Find the open confirmations: what is confirmed already needs no mail."""
+async def _confirmations(tx: AsyncConnection, ids: list[int]) -> dict[int, _Asked]:
+    """Find what was asked for; what is confirmed already needs no question any more."""
     if not ids:
         return {}
-    statement = select(confirmations.c.id, confirmations.c.salt, confirmations.c.channel_ids).where(
-        confirmations.c.id.in_(ids), confirmations.c.confirmed_at.is_(None)
-    )
-    return {key: (salt, channel_ids) for key, salt, channel_ids in (await tx.execute(statement)).all()}
+    it = confirmations.c
+    statement = select(it.id, it.salt, it.channel_ids, it.email, it.former_email, it.confirmed_at.is_(None))
+    rows = (await tx.execute(statement.where(it.id.in_(ids)))).all()
+    return {
+        key: _Asked(bytes(salt), tuple(channel_ids), email, former, bool(still_open))
+        for key, salt, channel_ids, email, former, still_open in rows
+    }
+
+
+def _recipient(kind: DeliveryKind, request: _Asked, email: str | None) -> str | None:
+    """Say to which address of a person a mail goes; to none when the person was forgotten."""
+    if email is None:
+        return None
+    match kind:
+        case DeliveryKind.ADDRESS_CONFIRMATION:
+            return request.email
+        case DeliveryKind.ADDRESS_CHANGED:
+            return request.former_email
+        case _:
+            return email

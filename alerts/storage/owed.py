@@ -11,7 +11,8 @@ from datetime import datetime
 from sqlalchemy import exists, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alerts.core.model import DeliveryKind, DeliveryState, Frequency, Lane, SubscriptionState
+from alerts.core.deliveries import LANES
+from alerts.core.model import DeliveryKind, DeliveryState, Frequency, SubscriptionState
 from alerts.storage.engine import insert
 from alerts.storage.schema import deliveries, matches, subscriptions
 
@@ -21,35 +22,42 @@ async def owe_confirmation(tx: AsyncConnection, *, subscriber_id: int, confirmat
     await owe_confirmations(tx, [(subscriber_id, confirmation_id)], now=now)
 
 
-async def owe_confirmations(tx: AsyncConnection, asked: Sequence[tuple[int, int]], *, now: datetime) -> None:
-    """Write the deliveries of confirmations given as (subscriber id, confirmation id), due now."""
+async def owe_confirmations(
+    tx: AsyncConnection,
+    asked: Sequence[tuple[int, int]],
+    *,
+    now: datetime,
+    kind: DeliveryKind = DeliveryKind.CONFIRMATION,
+) -> None:
+    """Write what confirmations given as (subscriber id, confirmation id) owe, due now: one mail of a kind for each."""
     rows = [
-        {
-            "kind": DeliveryKind.CONFIRMATION,
-            "lane": int(Lane.CONFIRMATION),
-            "subscriber_id": subscriber_id,
-            "confirmation_id": confirmation_id,
-            "state": DeliveryState.PENDING,
-            "due_at": now,
-            "dated_at": now,
-        }
+        {**_due(kind, subscriber_id, now), "confirmation_id": confirmation_id}
         for subscriber_id, confirmation_id in asked
     ]
     if rows:
         await tx.execute(insert(tx, deliveries).on_conflict_do_nothing(), rows)
 
 
+async def owe_manage_link(tx: AsyncConnection, *, subscriber_id: int, now: datetime) -> None:
+    """Write the delivery of a link to the preferences, due now."""
+    await tx.execute(insert(tx, deliveries).values(_due(DeliveryKind.MANAGE_LINK, subscriber_id, now)))
+
+
 async def owe_test(tx: AsyncConnection, *, subscriber_id: int, now: datetime) -> int:
     """Write the delivery of a test mail, due now; return its id."""
-    row = {
-        "kind": DeliveryKind.TEST,
-        "lane": int(Lane.CONFIRMATION),
+    row = _due(DeliveryKind.TEST, subscriber_id, now)
+    return int((await tx.execute(insert(tx, deliveries).values(row).returning(deliveries.c.id))).scalar_one())
+
+
+def _due(kind: DeliveryKind, subscriber_id: int, now: datetime) -> dict[str, object]:
+    return {
+        "kind": kind,
+        "lane": int(LANES[kind]),
         "subscriber_id": subscriber_id,
         "state": DeliveryState.PENDING,
         "due_at": now,
         "dated_at": now,
     }
-    return int((await tx.execute(insert(tx, deliveries).values(row).returning(deliveries.c.id))).scalar_one())
 
 
 async def cancel_unwanted_alerts(tx: AsyncConnection, subscriber_id: int, *, now: datetime) -> int:

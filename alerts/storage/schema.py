@@ -248,6 +248,8 @@ subscribers = Table(
     Column("time_zone", Text),
     Column("created_at", Utc, nullable=False),
     Column("confirmed_at", Utc),
+    Column("paused_until_at", Utc),  # no alerts before then, by the person's own wish
+    _where("ix_subscribers_paused", "paused_until_at IS NOT NULL", "paused_until_at"),
     sqlite_autoincrement=True,
 )
 
@@ -289,8 +291,30 @@ confirmations = Table(
     Column("created_at", Utc, nullable=False),
     Column("expires_at", Utc, nullable=False),
     Column("confirmed_at", Utc),
+    Column("email", Text),  # the address that the person wants instead; null: the request is for channels
+    Column("former_email", Text),  # the one that it took the place of, to be told
     Index("ix_confirmations_subscriber_id", "subscriber_id"),
     sqlite_autoincrement=True,
+)
+
+budgeted_mails = Table(  # what the forms caused lately: one row a mail, so that a restart forgets no limit (C3)
+    "budgeted_mails",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("address_hash", Text, nullable=False),
+    Column("network", Text, nullable=False),  # a /24 or a /64, such as 203.0.113.0/24
+    Column("created_at", Utc, nullable=False),
+    Index("ix_budgeted_mails_address_hash_created_at", "address_hash", "created_at"),
+    Index("ix_budgeted_mails_network_created_at", "network", "created_at"),
+    Index("ix_budgeted_mails_created_at", "created_at"),
+)
+
+spent_proofs = Table(  # proofs of a form that were used already, until they would be too old anyway (C4)
+    "spent_proofs",
+    metadata,
+    Column("proof_hash", Text, primary_key=True),
+    Column("expires_at", Utc, nullable=False),
+    Index("ix_spent_proofs_expires_at", "expires_at"),
 )
 
 digest_runs = Table(
@@ -331,7 +355,13 @@ deliveries = Table(
     Column("finished_at", Utc),
     UniqueConstraint("subscriber_id", "article_id"),
     # The rest holds what waits, or went wrong, and nothing else: what is sent pays for no more.
-    _where("uq_deliveries_confirmation_id", "confirmation_id IS NOT NULL", "confirmation_id", unique=True),
+    _where(
+        "uq_deliveries_confirmation_id_kind",
+        "confirmation_id IS NOT NULL",
+        "confirmation_id",
+        "kind",
+        unique=True,
+    ),
     _where(
         "uq_deliveries_digest_run_id_subscriber_id",
         "digest_run_id IS NOT NULL",

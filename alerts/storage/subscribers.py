@@ -30,6 +30,7 @@ def _subscriber(row: Row[Any]) -> Subscriber:
         time_zone=it["time_zone"],
         created_at=it["created_at"],
         confirmed_at=it["confirmed_at"],
+        paused_until_at=it["paused_until_at"],
     )
 
 

@@ -43,6 +43,7 @@ async def caught_list(request: Request) -> Response:
     before = request.query_params.get("before")
     page = await asyncio.to_thread(list_mails, folder, limit=MAILS_A_PAGE, before=before)
     return site.pages.answer(
+        request,
         "caught.html",
         headers=_PRIVATE,
         page=page,
@@ -59,6 +60,7 @@ async def caught_mail(request: Request) -> Response:
     if view not in VIEWS:
         raise HTTPException(404)
     return site.pages.answer(
+        request,
         "caught_mail.html",
         headers=_PRIVATE,
         mail=mail,

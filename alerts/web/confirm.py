@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from alerts.core.tokens import Purpose, sign
 from alerts.services.confirm import Confirmed, ConfirmOutcome, confirm, look_at_confirmation
-from alerts.web.state import SiteState, state_of
+from alerts.web.state import state_of
 
 _STATUS = {ConfirmOutcome.EXPIRED: 410, ConfirmOutcome.UNKNOWN: 404}
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -22,20 +22,22 @@ class Confirm(HTTPEndpoint):
         """Show the button; mail scanners follow every link, so this confirms nothing."""
         site = state_of(request)
         token = request.path_params["token"]
-        return _shown(site, await look_at_confirmation(site.app.db, token=token, now=site.now()))
+        return _shown(request, await look_at_confirmation(site.app.db, token=token, now=site.now()))
 
     async def post(self, request: Request) -> Response:
         """Confirm; a second press is a friendly success."""
         site = state_of(request)
         token = request.path_params["token"]
-        return _shown(site, await confirm(site.app.db, token=token, now=site.now()))
+        return _shown(request, await confirm(site.app.db, token=token, now=site.now()))
 
 
-def _shown(site: SiteState, found: Confirmed) -> Response:
+def _shown(request: Request, found: Confirmed) -> Response:
+    site = state_of(request)
     manage = None
     if found.subscriber_id is not None and found.outcome is ConfirmOutcome.CONFIRMED:
         manage = sign(Purpose.MANAGE, found.subscriber_id, 0, site.app.secrets)
     return site.pages.answer(
+        request,
         "confirm.html",
         status=_STATUS.get(found.outcome, 200),
         headers=_NO_STORE,

@@ -8,39 +8,49 @@ from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
 from alerts.core.errors import NotFoundError, StorageError
+from alerts.core.sentences import N_
 from alerts.web.pages import Pages
 from alerts.web.state import state_of
 
 RETRY_AFTER_S = 60
 
 _SAID = {
-    400: ("We could not read that", "Your browser sent something that we did not understand. Please try it once more."),
-    404: ("Nothing here", "There is no such page. It may have moved, or the link was cut short on its way to you."),
-    405: ("That does not work here", "This page cannot be used in that way. Open it as a link instead."),
-    413: ("That was too much", "Your browser sent more than this page takes."),
-    421: ("Not under this name", "This page is only shown under the site's own address."),
-    500: ("Something broke", "The fault is ours, and it is in our log. Please try again in a little while."),
-    503: ("Please try again", "We cannot reach our records right now, so nothing was changed. Try again in a minute."),
+    400: (
+        N_("We could not read that"),
+        N_("Your browser sent something that we did not understand. Please try it once more."),
+    ),
+    404: (
+        N_("Nothing here"),
+        N_("There is no such page. It may have moved, or the link was cut short on its way to you."),
+    ),
+    405: (N_("That does not work here"), N_("This page cannot be used in that way. Open it as a link instead.")),
+    413: (N_("That was too much"), N_("Your browser sent more than this page takes.")),
+    421: (N_("Not under this name"), N_("This page is only shown under the site's own address.")),
+    500: (N_("Something broke"), N_("The fault is ours, and it is in our log. Please try again in a little while.")),
+    503: (
+        N_("Please try again"),
+        N_("We cannot reach our records right now, so nothing was changed. Try again in a minute."),
+    ),
 }
 
 
-def error_page(pages: Pages, status: int, headers: dict[str, str] | None = None) -> Response:
+def error_page(pages: Pages, request: Request, status: int, headers: dict[str, str] | None = None) -> Response:
     """Return the page for a status."""
     title, text = _SAID.get(status, _SAID[400] if status < 500 else _SAID[500])  # noqa: PLR2004 - whose fault it is
     headers = {"Cache-Control": "no-store", **(headers or {})}
-    return pages.answer("error.html", status=status, headers=headers, title=title, text=text)
+    return pages.answer(request, "error.html", status=status, headers=headers, title=title, text=text)
 
 
 async def refused(request: Request, error: Exception) -> Response:
     """Answer what the framework or a page refused."""
     if not isinstance(error, HTTPException):
-        return error_page(state_of(request).pages, 404)
-    return error_page(state_of(request).pages, error.status_code, dict(error.headers or {}))
+        return error_page(state_of(request).pages, request, 404)
+    return error_page(state_of(request).pages, request, error.status_code, dict(error.headers or {}))
 
 
 async def unavailable(request: Request, _error: Exception) -> Response:
     """Answer while the database is down: never a 200, so that a mailbox's one-click comes again (U2)."""
-    return error_page(state_of(request).pages, 503, {"Retry-After": str(RETRY_AFTER_S)})
+    return error_page(state_of(request).pages, request, 503, {"Retry-After": str(RETRY_AFTER_S)})
 
 
 HANDLERS: dict[int | type[Exception], ExceptionHandler] = {

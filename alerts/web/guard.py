@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,7 +35,7 @@ _QUIET = {"/healthz", "/readyz", "/static/{name}"}
 
 _log = structlog.get_logger(__name__)
 
-ErrorPage = Callable[[int], Awaitable[Response]]
+ErrorPage = Callable[[Request, int], Awaitable[Response]]
 
 
 class BodyTooLargeError(Exception):
@@ -79,7 +79,7 @@ class Guard:
         if answer.status is not None:
             return  # too late to say anything else
         try:
-            response = await self._error_page(status)
+            response = await self._error_page(Request(scope), status)
         except Exception:  # noqa: BLE001 - an operator's own template may break even this page
             _log.exception("error_page_failed", status=status)
             response = PlainTextResponse("Something broke. Please try again later.\n", status_code=status)

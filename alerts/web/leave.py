@@ -55,12 +55,14 @@ class Leave(HTTPEndpoint):
         site = state_of(request)
         reader = await _look(site, _claims(site, request))
         if reader.subscriber is None:
-            return _unknown(site)
+            return _unknown(request)
         # A mail whose article is gone cannot say what it named; its one-click ends everything, so that is what we show.
         named = [one for one in reader.still_held if one in reader.named or not reader.named]
         return site.pages.answer(
+            request,
             "leave.html",
             headers=_NO_STORE,
+            person=reader.subscriber.language,
             address=mask(reader.subscriber.email),
             named=named,
             others=[one for one in reader.still_held if one not in named],
@@ -74,10 +76,12 @@ class Leave(HTTPEndpoint):
         await _leave(site, claims, choice)
         reader = await _look(site, claims)
         if reader.subscriber is None:
-            return _unknown(site)
+            return _unknown(request)
         return site.pages.answer(
+            request,
             "left.html",
             headers=_NO_STORE,
+            person=reader.subscriber.language,
             address=mask(reader.subscriber.email),
             ended=[one for one in reader.chosen(choice) if one not in reader.still_held],
             still_held=reader.still_held,
@@ -111,8 +115,9 @@ def _claims(site: SiteState, request: Request) -> TokenClaims:
     return read(request.path_params["token"], Purpose.UNSUBSCRIBE, site.app.secrets) or _NOBODY
 
 
-def _unknown(site: SiteState) -> Response:
-    return site.pages.answer("link_unknown.html", headers=_NO_STORE, purpose="unsubscribe")
+def _unknown(request: Request) -> Response:
+    site = state_of(request)
+    return site.pages.answer(request, "link_unknown.html", headers=_NO_STORE, purpose="unsubscribe")
 
 
 ROUTES = [Route("/u/{token:path}", Leave)]

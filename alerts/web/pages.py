@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
+from gettext import NullTranslations
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date
+from babel.lists import format_list
+from babel.numbers import format_decimal
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, TemplateSyntaxError, pass_context
 from jinja2.runtime import Context
+from markupsafe import Markup
+from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from alerts.app import App
 from alerts.core.errors import ConfigError
+from alerts.core.sentences import ENGLISH, counter, spoken, translator, wishes_of
+from alerts.languages import catalogues
 
 STATIC = {"site.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
 
@@ -30,33 +39,58 @@ class Pages:
     def __init__(self, app: App, *, has_catcher: bool) -> None:
         self._app = app
         self._has_catcher = has_catcher
-        self._built_for: Path | None = None
-        self._built: Environment | None = None
+        self._built: _Built | None = None
 
     def answer(
-        self, name: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any
+        self,
+        request: Request,
+        name: str,
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        person: str | None = None,
+        **values: Any,
     ) -> HTMLResponse:
-        """Render a template; what it shows of us comes from the config, never from a request's Host."""
+        """Render a template in the reader's language; ``person`` is the one that somebody known to us has chosen.
+
+        What it shows of us comes from the config, never from a request's Host.
+        """
         site = self._app.config.site
-        text = (
-            self._environment()
-            .get_template(name)
-            .render(
-                site=site,
-                root=site.url.rstrip("/"),
-                zone=ZoneInfo(site.time_zone),
-                has_catcher=self._has_catcher,
-                static=self._static_url,
-                **values,
-            )
+        built = self._current()
+        language = self.language(request, person=person)
+        text = built.environment.get_template(name).render(
+            site=site,
+            root=site.url.rstrip("/"),
+            zone=ZoneInfo(site.time_zone),
+            has_catcher=self._has_catcher,
+            static=self._static_url,
+            language=language,
+            locale=locale_of(language),
+            _=translator(built.catalogues[language], html=True),
+            ngettext=counter(built.catalogues[language], html=True),
+            **values,
         )
         # A lone surrogate would be an error, and a title may hold one.
         content = text.encode("utf-8", "replace")
-        return HTMLResponse(content, status_code=status, headers={"Cache-Control": "no-cache", **(headers or {})})
+        said = {"Cache-Control": "no-cache", "Content-Language": language, "Vary": "Accept-Language"}
+        return HTMLResponse(content, status_code=status, headers={**said, **(headers or {})})
+
+    def language(self, request: Request, *, person: str | None = None) -> str:
+        """Choose the language of an answer: the person's, else the browser's, else the site's, of those we speak."""
+        wishes = [person, *wishes_of(request.headers.get("accept-language", "")), self._app.config.site.language]
+        return spoken(wishes, self._current().catalogues) or ENGLISH
+
+    def languages(self) -> list[str]:
+        """Name the languages that we speak, as tags."""
+        return sorted(self._current().catalogues)
+
+    def translator(self, language: str) -> Callable[..., str]:
+        """Return what says a sentence in a language, for what is no HTML."""
+        return translator(self._current().catalogues[language], html=False)
 
     def check(self) -> None:
         """Compile every template, the operator's too; raise ConfigError naming the file and line of what is wrong."""
-        environment = self._environment()
+        environment = self._current().environment
         for name in environment.list_templates(extensions=["html"]):
             try:
                 environment.get_template(name)
@@ -76,10 +110,10 @@ class Pages:
         """Return the path of a static file with its content's hash, so that it may be cached for ever."""
         return f"/static/{name}?v={version_of(self.static(name))}"
 
-    def _environment(self) -> Environment:
+    def _current(self) -> _Built:
         override = self._app.config.templates
-        if self._built is None or self._built_for != override:
-            self._built, self._built_for = _environment(self._folders()), override
+        if self._built is None or self._built.override != override:
+            self._built = _Built(override, _environment(self._folders()), catalogues(override))
         return self._built
 
     def _folders(self) -> list[Path]:
@@ -116,13 +150,20 @@ def language_tag(language: str | None) -> str:
     return language if language and _LANGUAGE.match(language) else ""
 
 
-def counted(number: int, one: str, many: str) -> str:
-    """Return the number with its noun.
+def locale_of(language: str) -> Locale:
+    """Return how a language writes dates and numbers; English as Europe does: the day before the month."""
+    try:
+        return Locale.parse("en-150" if language == ENGLISH else language, sep="-")
+    except (UnknownLocaleError, ValueError):
+        return Locale.parse("en_150")
 
-    >>> counted(1, "article", "articles"), counted(1200, "article", "articles")
-    ('1 article', '1,200 articles')
-    """
-    return f"{number:,} {one if number == 1 else many}"
+
+class _Built(NamedTuple):
+    """What one folder of the operator's comes to."""
+
+    override: Path | None
+    environment: Environment
+    catalogues: Mapping[str, NullTranslations]
 
 
 def _environment(folders: list[Path]) -> Environment:
@@ -136,9 +177,10 @@ def _environment(folders: list[Path]) -> Environment:
     environment.filters |= {
         "web_link": web_link,
         "language_tag": language_tag,
-        "counted": counted,
         "day": _day,
         "moment": _moment,
+        "number": _number,
+        "listed": _listed,
     }
     return environment
 
@@ -146,17 +188,35 @@ def _environment(folders: list[Path]) -> Environment:
 @pass_context
 def _day(context: Context, moment: datetime) -> str:
     """Show a day in the site's zone: ``4 January 2026``."""
-    local = moment.astimezone(_zone(context))
-    return f"{local.day} {local:%B} {local.year}"
+    return format_date(moment.astimezone(_zone(context)).date(), "long", locale=_locale(context))
 
 
 @pass_context
 def _moment(context: Context, moment: datetime) -> str:
     """Show a time in the site's zone: ``4 Jan 2026, 12:00 UTC``."""
     local = moment.astimezone(_zone(context))
-    return f"{local.day} {local:%b} {local.year}, {local:%H:%M %Z}"
+    day = format_date(local.date(), "medium", locale=_locale(context))
+    return f"{day}, {local:%H:%M %Z}"
+
+
+@pass_context
+def _number(context: Context, number: int) -> str:
+    """Write a number as the language does: ``1,200``."""
+    return format_decimal(number, locale=_locale(context))
+
+
+@pass_context
+def _listed(context: Context, names: Iterable[str]) -> Markup:
+    """List names as a sentence does: "Xiaomi, Tesla and BYD", each apart from the text around it."""
+    items = [str(Markup('<bdi class="name">{}</bdi>').format(name)) for name in names]
+    return Markup(format_list(items, locale=_locale(context)))  # noqa: S704 - escaped above
 
 
 def _zone(context: Context) -> tzinfo:
     zone = context.get("zone")
     return zone if isinstance(zone, tzinfo) else UTC
+
+
+def _locale(context: Context) -> Locale:
+    locale = context.get("locale")
+    return locale if isinstance(locale, Locale) else locale_of(ENGLISH)

@@ -26,7 +26,7 @@ async def channel_directory(request: Request) -> Response:
     site = state_of(request)
     async with site.app.db.reading() as tx:
         listings = await directory.directory(tx, newest=NEWEST)
-    return site.pages.answer("channels.html", listings=listings)
+    return site.pages.answer(request, "channels.html", listings=listings)
 
 
 async def channel_page(request: Request) -> Response:
@@ -45,6 +45,7 @@ async def channel_page(request: Request) -> Response:
         )
     shown = found[:ARTICLES_A_PAGE]
     return site.pages.answer(
+        request,
         "channel.html",
         channel=channel,
         total=total,
@@ -65,7 +66,7 @@ async def alert_page(request: Request) -> Response:
     if article is None or not matched:
         raise HTTPException(404)
     reasons = [(one.channel, why(one.hits)) for one in matched]
-    return site.pages.answer("alert.html", article=article, reasons=reasons)
+    return site.pages.answer(request, "alert.html", article=article, reasons=reasons)
 
 
 ROUTES = [Route("/", channel_directory), Route("/c/{slug}", channel_page), Route("/a/{id}", alert_page)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.responses import Response
 
 from alerts.app import App
@@ -28,8 +29,8 @@ def create_site(
     pages = Pages(app, has_catcher=catcher is not None)
     pages.check()
 
-    async def broken(status: int) -> Response:
-        return error_page(pages, status)
+    async def broken(request: Request, status: int) -> Response:
+        return error_page(pages, request, status)
 
     routes = [route for part in ([health] if only_health else _PARTS) for route in part.ROUTES]
     site = Starlette(routes=routes, exception_handlers=HANDLERS, middleware=[Middleware(Guard, error_page=broken)])

@@ -6,25 +6,25 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from alerts.core.model import Hit
+from alerts.core.sentences import N_
 
 MOST_TERMS = 4
-ONCE = 1
 
 _ZONES = {  # in the order in which they say most
-    "tag": "the tags",
-    "title": "the headline",
-    "summary": "the summary",
-    "lead": "the first lines",
-    "body": "the text",
-    "ticker": "the tickers",
-    "author": "the author's name",
-    "source": "the source's name",
-    "lang": "the language",
+    "tag": N_("the tags"),
+    "title": N_("the headline"),
+    "summary": N_("the summary"),
+    "lead": N_("the first lines"),
+    "body": N_("the text"),
+    "ticker": N_("the tickers"),
+    "author": N_("the author's name"),
+    "source": N_("the source's name"),
+    "lang": N_("the language"),
 }
 
 
-def why(hits: Iterable[Hit]) -> list[tuple[str, str]]:
-    """Return the first few terms with where each was found: ``("Xiaomi", "the tags, the text (9 times)")``."""
+def why(hits: Iterable[Hit]) -> list[tuple[str, list[tuple[str, int]]]]:
+    """Return the first few terms with where and how often each was found: ``("Xiaomi", [("the text", 9)])``."""
     found: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for hit in hits:
         zones = found[hit.term]
@@ -32,10 +32,6 @@ def why(hits: Iterable[Hit]) -> list[tuple[str, str]]:
     return [(term, _places(zones)) for term, zones in list(found.items())[:MOST_TERMS]]
 
 
-def _places(zones: dict[str, int]) -> str:
+def _places(zones: dict[str, int]) -> list[tuple[str, int]]:
     known = sorted(zones, key=lambda zone: list(_ZONES).index(zone) if zone in _ZONES else len(_ZONES))
-    return ", ".join(f"{_ZONES.get(zone, zone)}{_times(zones[zone])}" for zone in known)
-
-
-def _times(count: int) -> str:
-    return "" if count <= ONCE else f" ({count}\u00a0times)"
+    return [(_ZONES.get(zone, zone), zones[zone]) for zone in known]

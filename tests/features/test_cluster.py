@@ -17,6 +17,8 @@ from daemon import Site, article, relay_at, wait_until
 from postgresql_server import PostgresqlServer, PostgresqlUnavailableError
 from scripted_smtp import ScriptedSmtp, SinkThread
 
+from alerts.storage.migrations import revisions
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="children are found through /proc"),
@@ -210,8 +212,10 @@ def test_nodes_of_two_versions_work_side_by_side_and_one_that_does_not_fit_says_
     for part in ("alerts", "templates"):
         shutil.copytree(REPOSITORY / part, newer / part, ignore=shutil.ignore_patterns("__pycache__"))
     (newer / "alerts" / "__init__.py").write_text('__version__ = "9.0.0"\n')
-    step = newer / "alerts" / "storage" / "migrations" / "versions" / "0004_a_note.py"
-    step.write_text(NEXT_STEP)
+    head = int(revisions()[-1])
+    theirs, breaking = f"{head + 1:04}", f"{head + 2:04}"
+    steps = newer / "alerts" / "storage" / "migrations" / "versions"
+    (steps / f"{theirs}_a_note.py").write_text(NEXT_STEP.format(name="note", own=theirs, last=f"{head:04}", keeps=True))
     with server.database() as url:
         site = site_on(url, sink, tmp_path / "site", readers=readers)
         old, new = (
@@ -219,23 +223,23 @@ def test_nodes_of_two_versions_work_side_by_side_and_one_that_does_not_fit_says_
             Node(site, "new", folder=newer, roles="web,send"),
         )
         with Cluster(site, url, [old, new]) as cluster:
-            assert cluster.ask("SELECT version_num FROM alembic_version") == [("0004",)]
+            assert cluster.ask("SELECT version_num FROM alembic_version") == [(theirs,)]
             site.publish("plant.txt", article())
             everybody_has_it(sink, readers, within_s=60)
             versions = {node["name"]: node["version"] for node in site.json("status")["nodes"]}
             assert versions["new"] == "9.0.0" != versions["old"]
             assert old.stop() == 0
             assert old.start().wait_until_ready().is_alive(), "an older node may start beside a schema that it fits"
-            breaking = NEXT_STEP.replace("True", "False").replace("0004", "0005").replace("0003", "0004")
-            step.with_name("0005_a_break.py").write_text(breaking.replace("note", "other_note"))
+            step = NEXT_STEP.format(name="other_note", own=breaking, last=theirs, keeps=False)
+            (steps / f"{breaking}_a_break.py").write_text(step)
             refused = Node(site, "newest", folder=newer).start()
             assert refused.process.wait(60) == 1
-            assert "schema 0004 and must be brought to 0005" in refused.log()
+            assert f"schema {theirs} and must be brought to {breaking}" in refused.log()
             assert "(version 9.0.0)" in refused.log()
             assert [node.stop() for node in (old, new)] == [0, 0]
             cluster.nodes.append(Node(site, "newest", folder=newer).start().wait_until_ready())
             assert old.start().process.wait(60) == 1
-            assert "made by a newer version of News Alert (its schema is 0005" in old.log()
+            assert f"made by a newer version of News Alert (its schema is {breaking}" in old.log()
 
 
 NEXT_STEP = '''
@@ -243,11 +247,11 @@ NEXT_STEP = '''
 
 import sqlalchemy as sa
 
-revision = "0004"
-down_revision = "0003"
-keeps_older = True
+revision = "{own}"
+down_revision = "{last}"
+keeps_older = {keeps}
 
 
 def upgrade(op):
-    op.add_column("sources", sa.Column("note", sa.Text))
+    op.add_column("sources", sa.Column("{name}", sa.Text))
 '''

@@ -6,25 +6,23 @@ them stands in ``_("…", name=value)``, so that a language is one mapping of se
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from gettext import NullTranslations
 
 from css_inline import CSSInliner
 from jinja2 import FunctionLoader, StrictUndefined, TemplateNotFound, pass_context
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from markupsafe import Markup, escape
 
-from alerts.core.language import declared_language
 from alerts.core.messages.headers import without_reply_marks
 from alerts.core.messages.mime import tidy
 from alerts.core.messages.wrap import wrap
+from alerts.core.sentences import ENGLISH, counter, spoken, translator
 
 MAILS = ("alert", "confirmation", "test")
 PARTS = ("subject.txt", "text.txt", "html.html")
 
-_PLACE = re.compile(r"\{(\w+)\}")
 _INLINER = CSSInliner(keep_style_tags=False, load_remote_stylesheets=False)
 _MONTHS = (
     "January",
@@ -52,11 +50,11 @@ class Rendered:
 
 
 class Templates(Mapping[str, str]):
-    """Template sources by name, ready to render; ``translations`` maps a language to its sentences."""
+    """Template sources by name, ready to render; ``catalogues`` maps a language to its sentences."""
 
-    def __init__(self, sources: Mapping[str, str], translations: Mapping[str, Mapping[str, str]] | None = None) -> None:
+    def __init__(self, sources: Mapping[str, str], catalogues: Mapping[str, NullTranslations] | None = None) -> None:
         self._sources = dict(sources)
-        self._translations = dict(translations or {})
+        self._catalogues = {ENGLISH: NullTranslations(), **(catalogues or {})}
         self._environment = _environment(self._sources)
 
     def __getitem__(self, name: str) -> str:
@@ -68,22 +66,20 @@ class Templates(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._sources)
 
+    def language_for(self, *wishes: str | None) -> str:
+        """Return the first language among these that the mails can be written in, else English."""
+        return spoken(wishes, self._catalogues) or ENGLISH
+
     def render(self, mail: str, contents: Mapping[str, object], *, language: str) -> Rendered:
         """Render the three parts of a mail; raise jinja2.TemplateError for a template that is wrong."""
-        sentences = self._sentences(language)
-        subject, text, html = (self._render(f"{mail}/{part}", contents, sentences) for part in PARTS)
+        catalogue = self._catalogues[self.language_for(language)]
+        subject, text, html = (self._render(f"{mail}/{part}", contents, catalogue) for part in PARTS)
         return Rendered(subject=subject, text=tidy(text), html=tidy(_inlined(html)))
 
-    def _render(self, name: str, contents: Mapping[str, object], sentences: Mapping[str, str]) -> str:
-        translate = _translator(sentences, html=name.endswith(".html"))
-        return self._environment.get_template(name).render({**contents, "_": translate})
-
-    def _sentences(self, language: str) -> Mapping[str, str]:
-        """Return a language's sentences: those of ``zh-Hant-TW``, else ``zh-Hant``, else ``zh``, else none."""
-        tag = declared_language(language) or ""
-        while tag and tag not in self._translations:
-            tag = tag.rpartition("-")[0]
-        return self._translations.get(tag, {})
+    def _render(self, name: str, contents: Mapping[str, object], catalogue: NullTranslations) -> str:
+        html = name.endswith(".html")
+        said = {"_": translator(catalogue, html=html), "ngettext": counter(catalogue, html=html)}
+        return self._environment.get_template(name).render({**contents, **said})
 
 
 def _environment(sources: Mapping[str, str]) -> ImmutableSandboxedEnvironment:
@@ -102,18 +98,6 @@ def _environment(sources: Mapping[str, str]) -> ImmutableSandboxedEnvironment:
     )
     environment.filters.update(wrapped=_wrapped, listed=_listed, dated=_dated, unreplied=without_reply_marks)
     return environment
-
-
-def _translator(sentences: Mapping[str, str], *, html: bool) -> Callable[..., str]:
-    """Make ``_``: the sentence in the mail's language, its ``{places}`` filled, in HTML with escaped values."""
-
-    def translate(sentence: str, **values: object) -> str:
-        written = sentences.get(sentence, sentence)
-        if html:
-            return Markup(_PLACE.sub(lambda place: str(escape(values[place[1]])), str(escape(written))))  # noqa: S704 - all escaped
-        return _PLACE.sub(lambda place: str(values[place[1]]), written)
-
-    return translate
 
 
 def _wrapped(text: str, first: str = "", rest: str | None = None) -> str:
