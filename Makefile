@@ -39,11 +39,7 @@ bench: .venv/test-installed ## run the benchmarks and print ratios
 	@set -e; for script in bench/bench_*.py; do $(BIN)/python $$script; done
 
 languages: .venv/test-installed ## collect what is said to readers into alerts/languages/*.po, to be translated there
-	@mkdir -p build
-	$(BIN)/pybabel -q extract -F babel.cfg --no-location --sort-output --no-wrap --project "News Alert" -o build/alerts.pot .
-	@for po in alerts/languages/*.po; do \
-	  $(BIN)/pybabel -q update -i build/alerts.pot -o $$po -l $$(basename $$po .po) --no-fuzzy-matching --ignore-obsolete --no-wrap --ignore-pot-creation-date || exit 1; \
-	done
+	$(BIN)/python tests/sentences.py
 
 clean: ## remove what make made; the database in var/ stays
 	rm -rf .venv build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -59,7 +59,7 @@ def wishes_of(accept_language: str) -> list[str]:
 def translator(catalogue: NullTranslations, *, html: bool) -> Callable[..., str]:
     """Make ``_``: the sentence in the language, its ``{places}`` filled; for HTML escaped, and as Markup."""
 
-    def translate(sentence: str, **values: object) -> str:
+    def translate(sentence: str, /, **values: object) -> str:
         return _filled(catalogue.gettext(sentence), values, html=html)
 
     return translate
@@ -68,7 +68,7 @@ def translator(catalogue: NullTranslations, *, html: bool) -> Callable[..., str]
 def counter(catalogue: NullTranslations, *, html: bool) -> Callable[..., str]:
     """Make ``ngettext``: the sentence in the form that a number asks for in the language."""
 
-    def count(one: str, many: str, n: int, **values: object) -> str:
+    def count(one: str, many: str, n: int, /, **values: object) -> str:
         return _filled(catalogue.ngettext(one, many, n), {"n": n, **values}, html=html)
 
     return count

@@ -1,0 +1,62 @@
+"""Whatever is said to readers is said in every language that we speak, with the same places to fill."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from sentences import ROOT, catalogue_of_all, read, strings
+
+from alerts.core.errors import ConfigError
+from alerts.languages import LARGEST, catalogues
+
+FILES = sorted((ROOT / "alerts" / "languages").glob("*.po"))
+
+
+def places(sentence: str) -> set[str]:
+    return set(re.findall(r"\{(\w+)\}", sentence))
+
+
+@pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
+def test_every_sentence_is_translated_and_none_is_left_over(path: Path) -> None:
+    said = {message.id for message in catalogue_of_all() if message.id}
+    known = read(path)
+    assert {message.id for message in known if message.id} == said, "run `make languages`"
+    assert [message.id for message in known if message.id and not all(strings(message.string))] == []
+    assert [message.id for message in known if message.id and message.fuzzy] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
+def test_a_translation_fills_the_same_places(path: Path) -> None:
+    for message in read(path):
+        if message.id:
+            wanted = places(" ".join(strings(message.id)))
+            for form in strings(message.string):
+                assert places(form) - {"n"} == wanted - {"n"}, message.id
+
+
+def test_an_operator_adds_a_language_by_a_file(tmp_path: Path) -> None:
+    (tmp_path / "languages").mkdir()
+    (tmp_path / "languages" / "de.po").write_text('msgid "Channels"\nmsgstr "Kanäle"\n', encoding="utf-8")
+    spoken = catalogues(tmp_path)
+    assert set(spoken) >= {"en", "zh", "de"}
+    assert spoken["de"].gettext("Channels") == "Kanäle"
+    assert spoken["de"].gettext("All channels") == "All channels"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("not a tag.po", b"", "name it after its language"),
+        ("de.po", b'msgid "a', "cannot be read"),
+        ("de.po", b'msgid "a"\nmsgstr "\xff"\n', "cannot be read"),
+        ("de.po", b"#" * (LARGEST + 1), "larger than"),
+    ],
+)
+def test_a_file_that_is_no_catalogue_is_named(tmp_path: Path, name: str, content: bytes, what: str) -> None:
+    (tmp_path / "languages").mkdir()
+    (tmp_path / "languages" / name).write_bytes(content)
+    with pytest.raises(ConfigError, match=what) as caught:
+        catalogues(tmp_path)
+    assert name in str(caught.value)
