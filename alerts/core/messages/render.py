@@ -18,25 +18,25 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from alerts.core.messages.headers import without_reply_marks
 from alerts.core.messages.mime import tidy
 from alerts.core.messages.wrap import wrap
-from alerts.core.sentences import ENGLISH, counter, spoken, translator
+from alerts.core.sentences import ENGLISH, N_, counter, spoken, translator
 
 MAILS = ("alert", "confirmation", "test")
 PARTS = ("subject.txt", "text.txt", "html.html")
 
 _INLINER = CSSInliner(keep_style_tags=False, load_remote_stylesheets=False)
 _MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
+    N_("January"),
+    N_("February"),
+    N_("March"),
+    N_("April"),
+    N_("May"),
+    N_("June"),
+    N_("July"),
+    N_("August"),
+    N_("September"),
+    N_("October"),
+    N_("November"),
+    N_("December"),
 )
 
 
@@ -109,11 +109,11 @@ def _wrapped(text: str, first: str = "", rest: str | None = None) -> str:
 def _listed(context: Context, names: Sequence[str], more: int = 0) -> str:
     """List names as a sentence does: "Xiaomi, Tesla and 3 more". In HTML what comes back is escaped already."""
     translate: Callable[..., str] = context["_"]
-    every = [*names, translate("{n} more", n=more)] if more else list(names)
+    every = [*names, translate(N_("{n} more"), n=more)] if more else list(names)
     *start, last = every
     if not start:
         return last
-    return translate("{names} and {last}", names=translate(", ").join(start), last=last)
+    return translate(N_("{names} and {last}"), names=translate(N_(", ")).join(start), last=last)
 
 
 @pass_context
@@ -121,7 +121,9 @@ def _dated(context: Context, day: Mapping[str, int]) -> str:
     """Write a day as people do."""
     translate: Callable[..., str] = context["_"]
     month = translate(_MONTHS[day["month"] - 1])
-    return translate("{day} {month} {year}", day=day["day"], month=month, month_number=day["month"], year=day["year"])
+    return translate(
+        N_("{day} {month} {year}"), day=day["day"], month=month, month_number=day["month"], year=day["year"]
+    )
 
 
 def _inlined(html: str) -> str:
