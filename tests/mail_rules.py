@@ -282,9 +282,10 @@ class _Check:
 
     def _links(self, text: str, page: Page, link: str | None) -> None:
         own = self.one("list-unsubscribe").partition(">")[0].removeprefix("<")
+        reason, leave = ("订阅", "退订") if str(page.root.get("lang")).startswith("zh") else ("subscribe to", "unsubscribe")
         if link and link not in text.split("\n"):
             self.no("E19", "the link does not stand on a line of its own")
-        if own not in text.split("\n") or "subscribe to" not in " ".join(text.split()):
+        if own not in text.split("\n") or reason not in " ".join(text.split()):
             self.no("E19", "no unsubscribe link or no reason in the text")
-        if own not in page.links or "unsubscribe" not in page.text.lower():
+        if own not in page.links or leave not in page.text.lower():
             self.no("E22", "no visible unsubscribe link in the HTML")

@@ -67,6 +67,18 @@ def test_an_alert_keeps_every_rule() -> None:
     assert subject_of(alert()) == f"Xiaomi News Alert: {about.item.title}"
 
 
+def test_an_alert_in_chinese_keeps_every_rule_and_says_so_in_chinese() -> None:
+    raw = alert(language="zh")
+    check(raw, title=article().item.title, link=article().item.url)
+    text, html = texts_of(raw)
+    assert subject_of(raw).startswith("Xiaomi 新闻提醒：")
+    assert '<html lang="zh"' in html
+    for said in (text, html):
+        assert "2026年1月4日" in said
+        assert "退订" in said
+        assert "Unsubscribe" not in said
+
+
 def test_an_alert_says_all_that_it_should() -> None:
     text, html = texts_of(alert(channels=[XIAOMI, TESLA]))
 
