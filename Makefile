@@ -19,8 +19,7 @@ run: .venv/installed ## run the daemon on config.yaml: the site, the built-in ma
 
 test: .venv/test-installed ## install what tests need, then run every check and test
 	@.ci/bring-parts
-	@$(MAKE) --no-print-directory check
-	@$(MAKE) --no-print-directory pytest
+	@$(MAKE) --no-print-directory --jobs 2 check pytest
 
 check: .venv/test-installed ## style, types and floors only
 	$(BIN)/ruff check .
