@@ -23,6 +23,12 @@ __all__ = ["decode_words", "subject_of", "texts_of", "violations"]
 
 ONCE = {"from", "to", "subject", "date", "message-id", "mime-version", "content-type", "auto-submitted"}
 LISTS = {"list-id", "list-unsubscribe", "list-unsubscribe-post"}
+ONE_CLICK = {"list-unsubscribe", "list-unsubscribe-post"}
+LIST_HEADERS = {"alert": LISTS, "welcome": ONE_CLICK}  # by kind; any other mail has none
+_REASONS = {  # why somebody gets a mail, in English and in Chinese
+    "alert": ("because you subscribe to", "订阅"),
+    "welcome": ("because you confirmed", "确认"),
+}
 AT_MOST_ONCE = {"reply-to", "sender", "feedback-id", "x-auto-response-suppress", "precedence", "dkim-signature"}
 NEVER_ENCODED = {"to", "message-id", "feedback-id", "references", "date", *LISTS}
 
@@ -114,7 +120,7 @@ class _Check:
 
     def header_names(self) -> None:
         names = [name for name, _ in self.fields]
-        once = ONCE | LISTS if self.kind == "alert" else ONCE
+        once = ONCE | LIST_HEADERS.get(self.kind, set())
         for name in sorted(once):
             if names.count(name) != 1:
                 self.no("E3", f"{names.count(name)} × {name}")
@@ -199,11 +205,13 @@ class _Check:
                 self.no("E9", f"half an encoded word in {name}")
 
     def list_headers(self) -> None:
-        if self.kind != "alert":
+        if self.kind not in LIST_HEADERS:
             if any(name.startswith("list-") for name, _ in self.fields):
                 self.no("E13", "a list header")
             return
-        if not re.fullmatch(r'(?:(?:[!-;=?-~ ]+|"[^"]*") )?<[A-Za-z0-9_-]+\.[A-Za-z0-9._-]+>', self.one("list-id")):
+        if self.kind == "alert" and not re.fullmatch(
+            r'(?:(?:[!-;=?-~ ]+|"[^"]*") )?<[A-Za-z0-9_-]+\.[A-Za-z0-9._-]+>', self.one("list-id")
+        ):
             self.no("E10", f"List-Id is {self.one('list-id')!r}")
         first = re.fullmatch(r"<(https?://[!-;=?-~]+)>(?:, <mailto:[!-;=?-~]+>)?", self.one("list-unsubscribe"))
         if not first or len(first[1]) > 200 or urlsplit(first[1]).hostname != self.site_host:
@@ -220,6 +228,8 @@ class _Check:
     def automatic(self) -> None:
         if self.one("auto-submitted") != "auto-generated":
             self.no("E14", f"Auto-Submitted is {self.one('auto-submitted')!r}")
+        if self.kind == "welcome" and self.one("precedence"):
+            self.no("E14", "a mail to one person who asked for it, marked as bulk")
         if self.kind == "alert" and (self.one("precedence"), self.one("x-auto-response-suppress")) != ("bulk", "All"):
             self.no("E14", "Precedence: bulk or X-Auto-Response-Suppress: All is missing")
         feedback = self.one("feedback-id").split(":")
@@ -277,12 +287,14 @@ class _Check:
             for shown in (text, page.text):
                 if " ".join(line.split()) not in " ".join(shown.split()):
                     self.no("E22" if line in postal_address else "E19", f"no {line!r} in one of the parts")
-        if self.kind == "alert":
+        if self.kind in LIST_HEADERS:
             self._links(text, page, link)
 
     def _links(self, text: str, page: Page, link: str | None) -> None:
         own = self.one("list-unsubscribe").partition(">")[0].removeprefix("<")
-        reason, leave = ("订阅", "退订") if str(page.root.get("lang")).startswith("zh") else ("subscribe to", "unsubscribe")
+        chinese = str(page.root.get("lang")).startswith("zh")
+        reason = _REASONS[self.kind][chinese]
+        leave = "退订" if chinese else "unsubscribe"
         if link and link not in text.split("\n"):
             self.no("E19", "the link does not stand on a line of its own")
         if own not in text.split("\n") or reason not in " ".join(text.split()):

@@ -38,6 +38,8 @@ class Purpose(IntEnum):
     MANAGE = 2  # see and change the preferences
     CONFIRM = 3  # confirm a request
     UNDO = 4  # take an unsubscribe back
+    STAMP = 5  # no link: when a form was shown, see ``core.stamps``
+    WAIT = 6  # likewise: when somebody was asked to wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,11 @@ def hash_token(token: str) -> str:
 def hash_address(secrets: Secrets, key: str) -> str:
     """Hash an address's key, so that a suppression outlives the address; the same over every rotation."""
     return hmac.new(_derive(secrets.oldest[1], b"suppression"), key.encode(), "sha256").hexdigest()
+
+
+def proof_key(secrets: Secrets) -> bytes:
+    """Return the key that signs challenges to a browser's work; the same over every rotation, and on every node."""
+    return _derive(secrets.oldest[1], b"proof of work")
 
 
 def _prepare(key_id: int, secret: bytes) -> _Key:

@@ -10,7 +10,7 @@ from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError
 
 from alerts.core.errors import ConfigError
 from alerts.core.messages import Links, Rendered, SiteIdentity, Templates
-from alerts.core.messages.contents import alert_contents, confirmation_contents, trial_contents
+from alerts.core.messages.contents import alert_contents, confirmation_contents, trial_contents, welcome_contents
 from alerts.core.messages.render import MAILS, PARTS
 from alerts.core.model import Article, Channel, Disposition, Item
 from alerts.core.sentences import ENGLISH
@@ -87,7 +87,7 @@ def _try(templates: Templates, mail: str, paths: dict[str, Path]) -> None:
 
 def _check_links(rendered: Rendered, mail: str, sample: dict[str, object], paths: dict[str, Path]) -> None:
     """Refuse a template that leaves out what the law and the mailbox providers ask for (E19, E22)."""
-    needed = {"alert": "unsubscribe_url", "confirmation": "confirm_url"}.get(mail)
+    needed = {"alert": "unsubscribe_url", "confirmation": "confirm_url", "welcome": "unsubscribe_url"}.get(mail)
     for part, text in zip(PARTS, (rendered.subject, rendered.text, rendered.html), strict=True):
         path = paths[f"{mail}/{part}"]
         if not text.strip():
@@ -125,6 +125,11 @@ def _samples(mail: str) -> tuple[dict[str, object], ...]:
     if mail == "test":
         return (trial_contents(site, language="en"),)
     links = Links.of(site, manage="manage-trial", unsubscribe="unsubscribe-trial")
+    if mail == "welcome":
+        both = (_article(full=True), _article(full=False))
+        return tuple(
+            welcome_contents(site, channels[: 1 + len(some)], some, links, language="en") for some in (both, ())
+        )
     return (
         alert_contents(site, _article(full=True), channels, links, language="en"),
         alert_contents(site, _article(full=False), channels[:1], links, language="en"),

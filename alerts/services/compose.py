@@ -75,6 +75,8 @@ class Composer:
         match letter.delivery.kind:
             case DeliveryKind.CONFIRMATION:
                 return self._confirmation(letter, recipient)
+            case DeliveryKind.WELCOME:
+                return self._welcome(letter, recipient)
             case DeliveryKind.TEST:
                 return messages.compose_test(
                     templates=self._templates,
@@ -164,6 +166,25 @@ class Composer:
             channels=letter.channels,
             recipient=recipient,
             confirm_url=f"{self._site.url}/confirm/{token}",
+            message_id=self.message_id(delivery.id),
+            dated_at=delivery.dated_at,
+            language=self._language(letter),
+        )
+
+    def _welcome(self, letter: Letter, recipient: str) -> bytes:
+        """Make the mail after a first confirmation; its one-click is about no article, so it ends everything (U9)."""
+        delivery = letter.delivery
+        return messages.compose_welcome(
+            templates=self._templates,
+            site=self._site,
+            channels=letter.channels,
+            latest=letter.latest,
+            recipient=recipient,
+            links=Links.of(
+                self._site,
+                manage=sign(Purpose.MANAGE, delivery.subscriber_id, 0, self._secrets),
+                unsubscribe=sign(Purpose.UNSUBSCRIBE, delivery.subscriber_id, 0, self._secrets),
+            ),
             message_id=self.message_id(delivery.id),
             dated_at=delivery.dated_at,
             language=self._language(letter),

@@ -1,4 +1,7 @@
-"""Expire pending: requests that nobody confirmed end after 48 h, and are gone within 7 days (C1)."""
+"""Expire pending: requests that nobody confirmed end after 48 h, and are gone within 7 days (C1).
+
+With them goes what forms left behind against bots once it counts no more: budgets and spent proofs.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.subscriptions import PURGE_AFTER
-from alerts.storage import confirmations, owed, subscribers, subscriptions
+from alerts.storage import budgets, confirmations, owed, spent_proofs, subscribers, subscriptions
 from alerts.storage.engine import Database
 
 _BATCH = 1_000  # rows a transaction, so that nobody waits long for it
@@ -38,6 +41,8 @@ async def expire_pending(db: Database, *, now: datetime) -> Expired:
     ended = await _all(db, lambda tx: subscriptions.expire(tx, now=now, limit=_BATCH))
     await _all(db, lambda tx: confirmations.purge(tx, asked_before=asked_before, limit=_BATCH))
     await _all(db, lambda tx: subscriptions.purge_expired(tx, asked_before=asked_before, limit=_BATCH))
+    await _all(db, lambda tx: budgets.purge(tx, now=now, limit=_BATCH))
+    await _all(db, lambda tx: spent_proofs.purge(tx, now=now, limit=_BATCH))
     return Expired(ended=ended, purged=await _all(db, purge_people))
 
 

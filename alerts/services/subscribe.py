@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import cache
 from zoneinfo import available_timezones
 
@@ -17,6 +18,7 @@ from alerts.core.addresses import normalise
 from alerts.core.errors import InputError, NotFoundError, SuppressedError
 from alerts.core.model import (
     Channel,
+    ChannelState,
     Frequency,
     Lane,
     Subscriber,
@@ -25,6 +27,7 @@ from alerts.core.model import (
     SubscriptionState,
 )
 from alerts.core.people import Request, describe, did_you_mean
+from alerts.core.stamps import Proof
 from alerts.core.subscriptions import (
     CONFIRMATIONS_A_DAY,
     Change,
@@ -35,10 +38,10 @@ from alerts.core.subscriptions import (
     may_be_described_by,
     refusal_of_import,
 )
-from alerts.core.tokens import Secrets
+from alerts.core.tokens import Secrets, hash_address
 from alerts.queue import Enlist, Job, Step
-from alerts.storage import confirmations, owed, subscribers, subscriptions, suppressions
-from alerts.storage.channels import active_channels
+from alerts.storage import budgets, confirmations, owed, spent_proofs, subscribers, subscriptions, suppressions
+from alerts.storage.channels import active_channels, channels_by_slugs
 from alerts.storage.confirmations import Asked
 from alerts.storage.engine import Database
 
@@ -104,6 +107,57 @@ async def subscribe(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """What somebody whom nobody knows typed into a form of the site, and what came along with it."""
+
+    address: str
+    slugs: Sequence[str]
+    language: str  # of the page that they read
+    network: str  # where it came from, as budgets count it
+    proof: Proof | None  # what must be spent with it
+
+
+class FormOutcome(StrEnum):
+    """What became of a form; only a spent proof may show in the answer (C2)."""
+
+    TAKEN = "taken"
+    OVER_BUDGET = "over_budget"  # nothing was done
+    PROOF_SPENT = "proof_spent"  # nothing was done: it came with another form before
+
+
+async def subscribe_by_form(
+    db: Database,
+    form: Form,
+    *,
+    mails_an_hour: int,
+    now: datetime,
+    secrets: Secrets,
+    salt: bytes,
+    enlist: Enlist,
+) -> FormOutcome:
+    """Subscribe whom a form of the site names, once they confirm; within the budgets for mails (C3).
+
+    The outcome says nothing of what we know about the address. Raises AddressError and InputError for what cannot be
+    meant, NotFoundError for a channel that is not there.
+    """
+    person = describe(normalise(form.address), language=form.language)
+    async with db.transaction() as tx:
+        chosen = await _choose(tx, form.slugs)
+        if form.proof is not None and not await spent_proofs.spend(tx, form.proof):
+            return FormOutcome.PROOF_SPENT
+        address_hash = hash_address(secrets, person.address.key)
+        if not await budgets.spend(
+            tx, address_hash=address_hash, network=form.network, now=now, site_limit=mails_an_hour
+        ):
+            return FormOutcome.OVER_BUDGET
+        batch = _Batch(event=Event.REQUESTED, channels=chosen, secrets=secrets, new_salt=lambda: salt, now=now)
+        await batch.write(tx, [Request(person=person, frequency=None)])
+        if batch.asked:
+            await enlist(tx, Job(Step.DELIVER, Lane.CONFIRMATION))
+    return FormOutcome.TAKEN
+
+
 async def subscribe_listed(
     db: Database,
     requests: Sequence[Request],
@@ -149,12 +203,13 @@ async def _choose(tx: AsyncConnection, slugs: Sequence[str]) -> list[Channel]:
     """Find the channels that are meant, in their own order; each must be there and active."""
     if not slugs:
         raise InputError("name at least one channel")
-    active = {one.slug: one for one in await active_channels(tx)}
-    for slug in slugs:
-        if slug not in active:
-            known = f"Known: {', '.join(active)}." if active else "There is none yet: add one to the config."
-            raise NotFoundError(f"there is no channel “{slug}”{did_you_mean(slug, list(active))} {known}")
-    return [one for one in active.values() if one.slug in set(slugs)]
+    chosen = [one for one in await channels_by_slugs(tx, set(slugs)) if one.state is ChannelState.ACTIVE]
+    missing = next((slug for slug in slugs if slug not in {one.slug for one in chosen}), None)
+    if missing is not None:
+        active = [one.slug for one in await active_channels(tx)]
+        known = f"Known: {', '.join(active)}." if active else "There is none yet: add one to the config."
+        raise NotFoundError(f"there is no channel “{missing}”{did_you_mean(missing, active)} {known}")
+    return chosen
 
 
 @dataclass(slots=True, kw_only=True)

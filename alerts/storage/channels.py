@@ -35,10 +35,10 @@ class ListedChannel:
     changed_at: datetime
 
 
-async def active_channels(tx: AsyncConnection) -> list[Channel]:
-    """Return the channels that match new articles, in the order declared."""
+async def active_channels(tx: AsyncConnection, *, limit: int | None = None, offset: int = 0) -> list[Channel]:
+    """Return the channels that match new articles, in the order declared: all, or ``limit`` from ``offset`` on."""
     query = select(channels).where(channels.c.state == ChannelState.ACTIVE.value).order_by(*_ORDER)
-    return [_to_channel(row) for row in await tx.execute(query)]
+    return [_to_channel(row) for row in await tx.execute(query.limit(limit).offset(offset or None))]
 
 
 async def channels_by_ids(tx: AsyncConnection, ids: Collection[int]) -> list[Channel]:

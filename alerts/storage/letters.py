@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,6 +15,8 @@ from alerts.storage.articles import select_articles, to_article
 from alerts.storage.channels import channels_by_ids
 from alerts.storage.prepared import Prepared, Transaction, among
 from alerts.storage.schema import articles, confirmations, matches, subscribers, subscriptions
+
+WELCOME_ARTICLES = 3  # so many a welcome shows
 
 
 class Letter(NamedTuple):
@@ -31,6 +33,7 @@ class Letter(NamedTuple):
     article: Article | None = None
     channels: tuple[Channel, ...] = ()
     confirmation_salt: bytes | None = None
+    latest: tuple[Article, ...] = ()  # for a welcome: the newest articles of its channels
 
     @property
     def wanted(self) -> bool:
@@ -72,14 +75,18 @@ async def load_letters(tx: AsyncConnection, claimed: Sequence[Delivery]) -> list
     alerted = await _alert_channels(tx, [one for one in claimed if one.article_id is not None])
     asked = await _confirmations(tx, _present(one.confirmation_id for one in claimed))
     confirming = {key: it.channel_ids for key, it in asked.items()}
+    welcomed = await _welcomed(tx, [one for one in claimed if one.kind is DeliveryKind.WELCOME], confirming)
+    newest = {ids: await _newest_articles(tx, ids) for ids in set(welcomed.values())}
     named = set().union(*set(alerted.values()), *confirming.values())
     known = {it.id: it for it in await channels_by_ids(tx, sorted(named))}
-    channels = {ids: tuple(known[it] for it in ids if it in known) for ids in {*alerted.values(), *confirming.values()}}
+    channels = {
+        ids: tuple(known[it] for it in ids if it in known) for ids in {*alerted.values(), *confirming.values(), *newest}
+    }
     letters = []
     for one in claimed:
         email, state, language = people.get(one.subscriber_id, _UNKNOWN)
         request = asked.get(one.confirmation_id or 0, _NOTHING_ASKED)
-        ids = alerted[one.id] if one.id in alerted else confirming.get(one.confirmation_id or 0)
+        ids = alerted.get(one.id, welcomed.get(one.id, confirming.get(one.confirmation_id or 0)))
         letters.append(
             Letter(
                 one,
@@ -89,6 +96,7 @@ async def load_letters(tx: AsyncConnection, claimed: Sequence[Delivery]) -> list
                 stories.get(one.article_id or 0),
                 channels[ids] if ids else (),
                 request.salt if request.open else None,
+                newest.get(welcomed[one.id], ()) if one.id in welcomed else (),
             )
         )
     return letters
@@ -192,6 +200,29 @@ async def _active(
         else:
             found[subscriber_id] = {channel_id: activated_at}
     return found
+
+
+async def _welcomed(
+    tx: AsyncConnection, welcomes: Sequence[Delivery], confirmed: Mapping[int, tuple[int, ...]]
+) -> dict[int, tuple[int, ...]]:
+    """Find the channels that each welcome names: those confirmed by it that the person did not leave since."""
+    found: dict[int, tuple[int, ...]] = {}
+    for one in welcomes:
+        ids = confirmed.get(one.confirmation_id or 0, ())
+        active = await _active(tx, {one.subscriber_id}, set(ids))
+        found[one.id] = tuple(it for it in ids if it in active.get(one.subscriber_id, {}))
+    return found
+
+
+async def _newest_articles(tx: AsyncConnection, channel_ids: tuple[int, ...]) -> tuple[Article, ...]:
+    """Find the newest articles of some channels together, the newest first; each channel asked by its index."""
+    found: set[int] = set()
+    for channel_id in channel_ids:
+        newest = select(matches.c.article_id).where(matches.c.channel_id == channel_id)
+        found |= set(await tx.scalars(newest.order_by(matches.c.article_id.desc()).limit(WELCOME_ARTICLES)))
+    latest = sorted(found, reverse=True)[:WELCOME_ARTICLES]
+    known = await _articles(tx, latest)
+    return tuple(known[it] for it in latest if it in known)
 
 
 async def _confirmations(tx: AsyncConnection, ids: list[int]) -> dict[int, _Asked]:

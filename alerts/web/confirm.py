@@ -28,7 +28,14 @@ class Confirm(HTTPEndpoint):
         """Confirm; a second press is a friendly success."""
         site = state_of(request)
         token = request.path_params["token"]
-        return _shown(request, await confirm(site.app.db, token=token, now=site.now()))
+        found = await confirm(
+            site.app.db,
+            token=token,
+            now=site.now(),
+            welcome=site.app.config.subscribe.welcome,
+            enlist=site.app.queue.enlist,
+        )
+        return _shown(request, found)
 
 
 def _shown(request: Request, found: Confirmed) -> Response:
@@ -41,6 +48,7 @@ def _shown(request: Request, found: Confirmed) -> Response:
         "confirm.html",
         status=_STATUS.get(found.outcome, 200),
         headers=_NO_STORE,
+        person=found.language,
         outcome=found.outcome.value,
         subscriptions=found.subscriptions,
         manage=manage,

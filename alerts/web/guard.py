@@ -17,10 +17,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 64 << 10
 
-PAGE_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; frame-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
-)
+
+def page_policy(*, scripts: bool = False, framed_by: str = "'none'") -> str:
+    """Say what a page may load, files of ours, a script only where it has one; and who may show it in a frame."""
+    allowed = "script-src 'self'; " if scripts else ""
+    return (
+        f"default-src 'none'; {allowed}style-src 'self'; img-src 'self'; frame-src 'self'; form-action 'self'; "
+        f"base-uri 'none'; frame-ancestors {framed_by}"
+    )
+
+
+PAGE_POLICY = page_policy()
 _HEADERS = {
     "Content-Security-Policy": PAGE_POLICY,
     "Referrer-Policy": "no-referrer",  # our URLs hold tokens

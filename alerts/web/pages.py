@@ -26,8 +26,14 @@ from alerts.app import App
 from alerts.core.errors import ConfigError
 from alerts.core.sentences import ENGLISH, counter, spoken, translator, wishes_of
 from alerts.languages import catalogues
+from alerts.web.guard import page_policy
+from alerts.web.proof import FormProof
 
-STATIC = {"site.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
+STATIC = {
+    "site.css": "text/css; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+    "work.js": "text/javascript; charset=utf-8",
+}
 
 _LANGUAGE = re.compile(r"\A[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}\Z")
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -58,6 +64,8 @@ class Pages:
         site = self._app.config.site
         built = self._current()
         language = self.language(request, person=person)
+        translate = translator(built.catalogues[language], html=True)
+        form_proof = FormProof(self._app, built.environment, {"_": translate, "static": self._static_url})
         text = built.environment.get_template(name).render(
             site=site,
             root=site.url.rstrip("/"),
@@ -66,13 +74,16 @@ class Pages:
             static=self._static_url,
             language=language,
             locale=locale_of(language),
-            _=translator(built.catalogues[language], html=True),
+            _=translate,
+            form_proof=form_proof,
             ngettext=counter(built.catalogues[language], html=True),
             **values,
         )
         # A lone surrogate would be an error, and a title may hold one.
         content = text.encode("utf-8", "replace")
         said = {"Cache-Control": "no-cache", "Content-Language": language, "Vary": "Accept-Language"}
+        if form_proof.has_script:
+            said["Content-Security-Policy"] = page_policy(scripts=True)
         return HTMLResponse(content, status_code=status, headers={**said, **(headers or {})})
 
     def language(self, request: Request, *, person: str | None = None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,11 +12,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mail_rules import subject_of, texts_of, violations
-from mails import ALICE, AT, MESSAGE_ID, SITE, TESLA, XIAOMI, alert, article, shipped
+from mails import ALICE, AT, LINKS, MESSAGE_ID, SITE, TESLA, XIAOMI, alert, article, shipped
 
 from alerts.core.errors import AddressError
-from alerts.core.messages import Links, SiteIdentity, Templates, compose_confirmation, compose_test
-from alerts.core.model import Channel
+from alerts.core.messages import Links, SiteIdentity, Templates, compose_confirmation, compose_test, compose_welcome
+from alerts.core.model import Article, Channel
 
 POSTAL = ("EV Daily Ltd", "12 Harbour Street, Dublin 2, Ireland")
 ANYTHING = st.text(st.characters(codec=None), max_size=300)
@@ -215,6 +215,44 @@ def test_no_name_breaks_a_confirmation(words: str) -> None:
     raw = confirmation(replace(XIAOMI, name=words), replace(SITE, name=words))
 
     check(raw, kind="confirmation", site_name=None)
+
+
+def welcome(about: Sequence[Article] = (), channel: Channel = XIAOMI, site: SiteIdentity = SITE) -> bytes:
+    return compose_welcome(
+        templates=shipped(),
+        site=site,
+        channels=[channel],
+        latest=about,
+        recipient=ALICE,
+        links=LINKS,
+        message_id=MESSAGE_ID,
+        dated_at=AT,
+        language="en",
+    )
+
+
+def test_a_welcome_keeps_its_rules_and_shows_the_latest_articles() -> None:
+    about = [article(), article(title="Second", url=None), article(title="Third", published_at=None)]
+    raw = welcome(about)
+
+    check(raw, kind="welcome")
+    check(welcome(), kind="welcome")
+    assert subject_of(raw) == "Welcome: Xiaomi alerts from EV Daily"
+    for part in texts_of(raw):
+        words = " ".join(part.split())
+        for shown in (about[0].item.title, "Second", "Third", "4 January 2026", "https://news.example/a/7"):
+            assert shown in words
+        assert LINKS.manage in part
+        assert LINKS.unsubscribe in part
+        assert "Unsubscribe from everything" in words
+    assert "latest until now" not in texts_of(welcome())[0]
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_no_words_of_anybody_break_a_welcome(words: str) -> None:
+    about = [article(title=words, url=words, language=words)] * 3
+
+    check(welcome(about, replace(XIAOMI, name=words), replace(SITE, name=words)), kind="welcome", site_name=None)
 
 
 def test_a_subject_template_that_renders_to_nothing_falls_back_to_the_site() -> None:

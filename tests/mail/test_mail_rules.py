@@ -78,6 +78,13 @@ def test_a_broken_rule_is_found(rule: str, old: bytes, new: bytes) -> None:
     assert rule in broken(raw.replace(old, new))
 
 
+def test_a_welcome_may_be_no_bulk_mail_and_needs_its_one_click() -> None:
+    raw = alert().replace(b"List-Unsubscribe-Post", b"X-Post")
+    found = {line.partition(":")[0] for line in violations(raw, rcpt=ALICE, site_host="news.example", kind="welcome")}
+
+    assert {"E3", "E12", "E14", "E19"} <= found
+
+
 def test_a_confirmation_may_have_no_list_headers() -> None:
     found = violations(alert(), rcpt=ALICE, site_host="news.example", kind="confirmation")
 

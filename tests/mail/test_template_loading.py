@@ -22,7 +22,7 @@ def overridden(folder: Path, name: str, text: str) -> Path:
 def test_every_mail_has_its_three_templates() -> None:
     shipped = load_templates(None)
 
-    for mail in ("alert", "confirmation", "test"):
+    for mail in ("alert", "confirmation", "test", "welcome"):
         assert {f"{mail}/subject.txt", f"{mail}/text.txt", f"{mail}/html.html"} <= set(shipped)
 
 
@@ -54,6 +54,7 @@ def test_an_operators_layout_is_used_by_our_mails(tmp_path: Path) -> None:
         ("alert/subject.txt", "  \n", r"alert/subject\.txt: renders to nothing"),
         ("alert/text.txt", "{{ article.title }}", r"alert/text\.txt: must show \{\{ unsubscribe_url \}\}"),
         ("confirmation/html.html", "<p>Hello</p>", r"confirmation/html\.html: must show \{\{ confirm_url \}\}"),
+        ("welcome/text.txt", "{{ latest }}", r"welcome/text\.txt: must show \{\{ unsubscribe_url \}\}"),
         ("test/text.txt", "{% include 'footer.txt' %}", r"there is no footer\.txt"),
         ("layout.html", "{{ ''.__class__ }}", r"layout\.html, line 1: .*unsafe"),
     ],

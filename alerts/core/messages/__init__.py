@@ -11,7 +11,7 @@ The same arguments always give the same bytes, so a repeated delivery is a repea
 ``docs/mail-rules.md``; comments cite them as E1, E9 …
 """
 
-from alerts.core.messages.compose import compose_alert, compose_confirmation, compose_test
+from alerts.core.messages.compose import compose_alert, compose_confirmation, compose_test, compose_welcome
 from alerts.core.messages.contents import Links, SiteIdentity
 from alerts.core.messages.headers import needs_smtputf8, wire_address
 from alerts.core.messages.render import Rendered, Templates
@@ -28,6 +28,7 @@ __all__ = [
     "compose_alert",
     "compose_confirmation",
     "compose_test",
+    "compose_welcome",
     "needs_smtputf8",
     "wire_address",
 ]

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from alerts.core.messages.contents import Links, SiteIdentity, alert_contents, confirmation_contents, trial_contents
+from alerts.core.messages.contents import (
+    Links,
+    SiteIdentity,
+    alert_contents,
+    confirmation_contents,
+    trial_contents,
+    welcome_contents,
+)
 from alerts.core.messages.headers import date, field, list_id, mailbox, message_id, subject, wire_address
 from alerts.core.messages.mime import alternative
 from alerts.core.messages.render import Rendered, Templates
@@ -59,6 +66,31 @@ def compose_confirmation(
     rendered = templates.render("confirmation", contents, language=language)
     heading = _heading(site, recipient, rendered, message_id=message_id, dated_at=dated_at)
     return heading + _ending(site, "site", "confirmation", rendered)
+
+
+def compose_welcome(
+    *,
+    templates: Templates,
+    site: SiteIdentity,
+    channels: Sequence[Channel],
+    latest: Sequence[Article],
+    recipient: str,
+    links: Links,
+    message_id: str,
+    dated_at: datetime,
+    language: str,
+) -> bytes:
+    """Compose the mail after a first confirmation. It can be left by one click, but is sent to nobody else: no bulk."""
+    contents = welcome_contents(site, channels, latest, links, language=language)
+    rendered = templates.render("welcome", contents, language=language)
+    return b"".join(
+        (
+            _heading(site, recipient, rendered, message_id=message_id, dated_at=dated_at),
+            field("List-Unsubscribe", f"<{links.unsubscribe}>"),
+            field("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+            _ending(site, "site", "welcome", rendered),
+        )
+    )
 
 
 def compose_test(

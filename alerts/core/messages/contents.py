@@ -106,6 +106,19 @@ def confirmation_contents(
     return {**_site_contents(site, language), **_channel_contents(channels), "confirm_url": confirm_url}
 
 
+def welcome_contents(
+    site: SiteIdentity, channels: Sequence[Channel], latest: Sequence[Article], links: Links, *, language: str
+) -> dict[str, object]:
+    """Return what the templates of a welcome see; ``latest`` are the channels' newest articles, perhaps none."""
+    return {
+        **_site_contents(site, language),
+        **_channel_contents(channels),
+        "latest": [_headline(site, article) for article in latest],
+        "manage_url": _sealed(links.manage),
+        "unsubscribe_url": _sealed(links.unsubscribe),
+    }
+
+
 def trial_contents(site: SiteIdentity, *, language: str) -> dict[str, object]:
     """Return what the templates of a test mail see."""
     return _site_contents(site, language)
@@ -181,6 +194,13 @@ def _article_contents(site: SiteIdentity, article: Article) -> dict[str, object]
         "language": declared_language(item.language) or "",
         "day": _day(item.published_at, site.time_zone),
     }
+
+
+def _headline(site: SiteIdentity, article: Article) -> dict[str, object]:
+    """Return as much of an article as a list shows."""
+    whole = _article_contents(site, article)
+    link = safe_link(article.item.url) or site.link("a", str(article.id))
+    return {**{name: whole[name] for name in ("title", "language", "day")}, "url": link}
 
 
 def _lead(body: str, points: Sequence[str]) -> str:

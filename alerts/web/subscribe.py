@@ -1,0 +1,189 @@
+"""For who wants alerts: takes the form, of our own pages or of a publisher's, and asks to look into the mailbox.
+
+The answer is the same, to the byte and in time, whatever we know of the address (C2); so the page does not show it.
+What was typed wrong is said in a page with the form again, before anything is looked up.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from starlette.endpoints import HTTPEndpoint
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from alerts.core.addresses import normalise
+from alerts.core.errors import AddressError
+from alerts.core.model import Channel, ChannelState
+from alerts.core.sentences import N_
+from alerts.core.text import clean_line
+from alerts.core.tokens import SALT_SIZE
+from alerts.services.subscribe import Form, FormOutcome, subscribe_by_form
+from alerts.storage.channels import active_channels, channels_by_slugs
+from alerts.web.forms import Fields, read_fields
+from alerts.web.guard import page_policy
+from alerts.web.neutral import answer_after
+from alerts.web.proof import Judged, Verdict, judge
+from alerts.web.state import SiteState, state_of
+from alerts.web.visitor import network_of
+
+MOST_CHANNELS = 100  # ticked in one form
+OFFERED = 12  # channels that the page with the form offers beside those that were ticked
+_LONGEST_SHOWN = 320  # characters of what was typed as an address
+_SLUG = re.compile(r"\A[a-z0-9](?:[a-z0-9-]{0,98}[a-z0-9])?\Z")
+_NO_STORE = {"Cache-Control": "no-store"}
+
+NO_ADDRESS = N_("Type the address that the alerts should go to.")
+BAD_ADDRESS = N_("That does not look like an email address. Please look at it once more: name@example.com")
+NO_CHANNEL = N_("Tick at least one channel.")
+UNKNOWN_CHANNEL = N_("A channel that was ticked is not there any more. Please choose from these.")
+ONCE_MORE = N_("Almost there: please press the button once more.")
+A_LITTLE_LATER = N_("Almost there: please wait five seconds, then press the button once more.")
+STALE = N_("This page was open for too long, or was sent twice. Please press the button once more.")
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Typed:
+    """What stood in the form."""
+
+    address: str = ""
+    slugs: tuple[str, ...] = ()
+    in_frame: bool = False  # the box on a page of somebody else's
+
+    @classmethod
+    def of(cls, fields: Fields) -> Typed:
+        """Read it from the form's fields."""
+        return cls(
+            address=fields.get("email", [""])[-1].strip(),
+            slugs=tuple(dict.fromkeys(fields.get("channel", []))),
+            in_frame=fields.get("from", [""])[-1] == "embed",
+        )
+
+
+class Subscribe(HTTPEndpoint):
+    """``/subscribe``."""
+
+    async def get(self, request: Request) -> Response:
+        """Show the form, for who came here by hand; ``?channel=`` ticks channels."""
+        slugs = tuple(request.query_params.getlist("channel")[:MOST_CHANNELS])
+        return await _form_again(request, Typed(slugs=slugs), note=None, status=200)
+
+    async def post(self, request: Request) -> Response:
+        """Take the form."""
+        started = time.monotonic()
+        site = state_of(request)
+        fields = await read_fields(request, most=MOST_CHANNELS + 10)
+        typed, judged = Typed.of(fields), judge(site.app, fields, site.now())
+        if judged.verdict is not Verdict.BOT:
+            wrong = await _what_is_wrong(site, typed)
+            if wrong is not None:
+                return await _form_again(request, typed, note=wrong, status=422)
+            again = _asks_again(judged) or await _take(request, typed, judged)
+            if again is not None:
+                return await _form_again(request, typed, note=again[0], status=again[1], wait=True)
+        answer = _subscribed(request, typed)
+        await answer_after(started)
+        return answer
+
+
+async def _what_is_wrong(site: SiteState, typed: Typed) -> str | None:
+    """Say what cannot be meant, by the form and the channels that there are alone."""
+    if not typed.address:
+        return NO_ADDRESS
+    try:
+        normalise(typed.address)
+    except AddressError:
+        return BAD_ADDRESS
+    if not typed.slugs:
+        return NO_CHANNEL
+    return None if len(await _channels(site, typed.slugs)) == len(typed.slugs) else UNKNOWN_CHANNEL
+
+
+def _asks_again(judged: Judged) -> tuple[str, int] | None:
+    """Say what keeps a form from counting yet, and the status of the page that says so; None where nothing does."""
+    match judged.verdict:
+        case Verdict.AGAIN:
+            return ONCE_MORE, 200
+        case Verdict.WORK_MISSING:
+            return A_LITTLE_LATER, 200
+        case Verdict.WORK_REFUSED:
+            return STALE, 422
+        case Verdict.PASSED | Verdict.BOT:
+            return None
+
+
+async def _take(request: Request, typed: Typed, judged: Judged) -> tuple[str, int] | None:
+    """Subscribe; return what to say, and the status, where the form has to be pressed once more."""
+    site = state_of(request)
+    outcome = await subscribe_by_form(
+        site.app.db,
+        Form(
+            address=typed.address,
+            slugs=typed.slugs,
+            language=site.pages.language(request),
+            network=network_of(request),
+            proof=judged.spends,
+        ),
+        mails_an_hour=site.app.config.subscribe.mails_an_hour,
+        now=site.now(),
+        secrets=site.app.secrets,
+        salt=secrets.token_bytes(SALT_SIZE),
+        enlist=site.app.queue.enlist,
+    )
+    if outcome is FormOutcome.OVER_BUDGET:
+        _log.info("form_over_budget", form="subscribe")
+    return (STALE, 422) if outcome is FormOutcome.PROOF_SPENT else None
+
+
+def _subscribed(request: Request, typed: Typed) -> Response:
+    return _answer(request, "subscribed.html", in_frame=typed.in_frame, status=200)
+
+
+async def _form_again(request: Request, typed: Typed, *, note: str | None, status: int, wait: bool = False) -> Response:
+    """Show the form, with what was typed, and the channels that were ticked before some others."""
+    site = state_of(request)
+    ticked = await _channels(site, typed.slugs)
+    async with site.app.db.reading() as tx:
+        others = [one for one in await active_channels(tx, limit=OFFERED + len(ticked)) if one not in ticked]
+    return _answer(
+        request,
+        "subscribe.html",
+        in_frame=typed.in_frame,
+        status=status,
+        address=clean_line(typed.address[:_LONGEST_SHOWN]),
+        ticked=ticked,
+        others=others[:OFFERED],
+        note=note,
+        wait=wait,
+    )
+
+
+def _answer(request: Request, name: str, *, in_frame: bool, status: int, **values: Any) -> Response:
+    """Render a page, or what stands in the frame in its place."""
+    site = state_of(request)
+    if not in_frame:
+        return site.pages.answer(request, name, status=status, headers=_NO_STORE, layout="layout.html", **values)
+    scripts = site.app.config.subscribe.proof_of_work
+    headers = {**_NO_STORE, "Content-Security-Policy": page_policy(scripts=scripts, framed_by="*")}
+    return site.pages.answer(request, name, status=status, headers=headers, layout="frame.html", **values)
+
+
+async def _channels(site: SiteState, slugs: Sequence[str]) -> list[Channel]:
+    """Find the channels that are meant and can be had."""
+    shaped = [slug for slug in slugs if _SLUG.match(slug)]
+    if not shaped:
+        return []
+    async with site.app.db.reading() as tx:
+        return [one for one in await channels_by_slugs(tx, shaped) if one.state is ChannelState.ACTIVE]
+
+
+ROUTES = [Route("/subscribe", Subscribe)]
