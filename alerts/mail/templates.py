@@ -9,7 +9,15 @@ from pathlib import Path
 from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError
 
 from alerts.core.errors import ConfigError
-from alerts.core.messages import Links, Rendered, SiteIdentity, Templates
+from alerts.core.messages import (
+    Links,
+    Rendered,
+    SiteIdentity,
+    Templates,
+    address_changed_contents,
+    address_confirmation_contents,
+    manage_link_contents,
+)
 from alerts.core.messages.contents import alert_contents, confirmation_contents, trial_contents
 from alerts.core.messages.render import MAILS, PARTS
 from alerts.core.model import Article, Channel, Disposition, Item
@@ -19,6 +27,13 @@ from alerts.languages import catalogues
 LARGEST_TEMPLATE = 256 * 1024  # octets
 
 _PACKAGE = Path(__file__).resolve().parent.parent
+_NEEDED = {
+    "alert": "unsubscribe_url",
+    "confirmation": "confirm_url",
+    "manage_link": "manage_url",
+    "address_confirmation": "confirm_url",
+    "address_changed": "address",
+}
 _SUFFIXES = frozenset({".txt", ".html"})
 
 
@@ -87,7 +102,7 @@ def _try(templates: Templates, mail: str, paths: dict[str, Path]) -> None:
 
 def _check_links(rendered: Rendered, mail: str, sample: dict[str, object], paths: dict[str, Path]) -> None:
     """Refuse a template that leaves out what the law and the mailbox providers ask for (E19, E22)."""
-    needed = {"alert": "unsubscribe_url", "confirmation": "confirm_url"}.get(mail)
+    needed = _NEEDED.get(mail)
     for part, text in zip(PARTS, (rendered.subject, rendered.text, rendered.html), strict=True):
         path = paths[f"{mail}/{part}"]
         if not text.strip():
@@ -122,6 +137,12 @@ def _samples(mail: str) -> tuple[dict[str, object], ...]:
     if mail == "confirmation":
         url = site.link("confirm", "trial")
         return tuple(confirmation_contents(site, some, url, language="en") for some in (channels, channels[:1]))
+    if mail == "manage_link":
+        return (manage_link_contents(site, "manage-trial", language="en"),)
+    if mail == "address_confirmation":
+        return (address_confirmation_contents(site, site.link("confirm", "trial"), language="en"),)
+    if mail == "address_changed":
+        return (address_changed_contents(site, "trial@trial.example", language="en"),)
     if mail == "test":
         return (trial_contents(site, language="en"),)
     links = Links.of(site, manage="manage-trial", unsubscribe="unsubscribe-trial")

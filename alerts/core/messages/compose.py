@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from alerts.core.messages.contents import Links, SiteIdentity, alert_contents, confirmation_contents, trial_contents
@@ -59,6 +59,23 @@ def compose_confirmation(
     rendered = templates.render("confirmation", contents, language=language)
     heading = _heading(site, recipient, rendered, message_id=message_id, dated_at=dated_at)
     return heading + _ending(site, "site", "confirmation", rendered)
+
+
+def compose_notice(
+    mail: str,
+    contents: Mapping[str, object],
+    *,
+    templates: Templates,
+    site: SiteIdentity,
+    recipient: str,
+    message_id: str,
+    dated_at: datetime,
+    language: str,
+) -> bytes:
+    """Compose a mail about a person's own affairs, such as ``manage_link``: nobody is on a list for it."""
+    rendered = templates.render(mail, contents, language=language)
+    heading = _heading(site, recipient, rendered, message_id=message_id, dated_at=dated_at)
+    return heading + _ending(site, "site", mail, rendered)
 
 
 def compose_test(
