@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from alerts.config import Config
+from alerts.config.model import Links as LinksTo
 from alerts.core.messages import SiteIdentity, Templates
 from alerts.core.tokens import Secrets
 from alerts.mail.catcher import Catcher
@@ -89,6 +90,7 @@ class App:
             postal_address=site.postal_address,
             language=site.language,
             time_zone=site.time_zone,
+            links_to_site=self.config.mail.links is LinksTo.SITE,
         )
 
     def _queue(self) -> WorkQueue:

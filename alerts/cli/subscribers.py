@@ -57,6 +57,7 @@ def _as_dict(person: Subscriber, held: tuple[Subscription, ...]) -> dict[str, An
         "time_zone": person.time_zone,
         "created_at": person.created_at.isoformat(),
         "confirmed_at": person.confirmed_at.isoformat() if person.confirmed_at else None,
+        "paused_until": person.paused_until_at.isoformat() if person.paused_until_at else None,
         "subscriptions": [
             {
                 "channel": one.channel_slug,
@@ -281,7 +282,7 @@ def show(
     if json:
         print_json(data)
         return
-    for key in ("email", "state", "name", "language", "time_zone", "created_at", "confirmed_at"):
+    for key in ("email", "state", "name", "language", "time_zone", "created_at", "confirmed_at", "paused_until"):
         say(f"{key}: {data[key] or ''}")
     for one in data["subscriptions"]:
         why = f" ({one['end_reason']} at {one['ended_at']})" if one["end_reason"] else ""

@@ -8,6 +8,7 @@ pending ──▶ claimed ──▶ sent            the relay took it
    ├──────────────────▶ expired         not taken in time
    └──────────────────▶ cancelled       unsubscribed before anyone began
 failed, expired ──▶ pending             `alerts deliveries retry`
+cancelled ──▶ pending                   the person took the leaving back within a minute
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
     DeliveryState.SENT: frozenset(),
     DeliveryState.FAILED: frozenset({DeliveryState.PENDING}),
     DeliveryState.EXPIRED: frozenset({DeliveryState.PENDING}),
-    DeliveryState.CANCELLED: frozenset(),
+    DeliveryState.CANCELLED: frozenset({DeliveryState.PENDING}),
 }
 
 LANES = {

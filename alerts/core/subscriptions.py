@@ -1,13 +1,13 @@
 """What becomes of a subscription: one table, so that whoever asks, confirms, leaves or bounces gets the same answer.
 
-                 confirmed, vouched
+             confirmed, vouched, chosen
       pending ──────────────────────▶ active          a new request leaves active as it is (C6)
        ▲   │                            │
        │   └──────────┬─────────────────┘
        │              │ unsubscribed, bounced, complained, forgotten; from pending also: expired
        │              ▼
        └─────────── ended ──────────▶ active
-        requested         confirmed, vouched
+        requested         confirmed, vouched, chosen; undone
 
 It decides; ``alerts.storage.subscriptions`` keeps the rows.
 """
@@ -33,7 +33,9 @@ class Event(StrEnum):
     REQUESTED = "requested"  # somebody asked with this address: who, only a confirmation can say
     CONFIRMED = "confirmed"  # the person pressed the button in our mail
     VOUCHED = "vouched"  # the operator says that the person agreed (--confirmed)
+    CHOSEN = "chosen"  # the person picked it on their own page, whose link only our mail tells
     UNSUBSCRIBED = "unsubscribed"  # the person left
+    UNDONE = "undone"  # … and took it back within a minute; only for what was active (``core.undo``)
     BOUNCED = "bounced"  # the address does not exist
     COMPLAINED = "complained"  # the person called our mail spam
     FORGOTTEN = "forgotten"  # the person's data was erased
@@ -47,9 +49,11 @@ TRANSITIONS: Mapping[tuple[SubscriptionState | None, Event], SubscriptionState] 
     {
         (None, Event.REQUESTED): _PENDING,
         (None, Event.VOUCHED): _ACTIVE,
+        (None, Event.CHOSEN): _ACTIVE,
         # pending: waits for its confirmation
         (_PENDING, Event.CONFIRMED): _ACTIVE,
         (_PENDING, Event.VOUCHED): _ACTIVE,
+        (_PENDING, Event.CHOSEN): _ACTIVE,
         (_PENDING, Event.UNSUBSCRIBED): _ENDED,
         (_PENDING, Event.BOUNCED): _ENDED,
         (_PENDING, Event.COMPLAINED): _ENDED,
@@ -64,6 +68,8 @@ TRANSITIONS: Mapping[tuple[SubscriptionState | None, Event], SubscriptionState] 
         (_ENDED, Event.REQUESTED): _PENDING,
         (_ENDED, Event.CONFIRMED): _ACTIVE,
         (_ENDED, Event.VOUCHED): _ACTIVE,
+        (_ENDED, Event.CHOSEN): _ACTIVE,
+        (_ENDED, Event.UNDONE): _ACTIVE,
     }
 )
 

@@ -9,7 +9,15 @@ from pathlib import Path
 from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError
 
 from alerts.core.errors import ConfigError
-from alerts.core.messages import Links, Rendered, SiteIdentity, Templates
+from alerts.core.messages import (
+    Links,
+    Rendered,
+    SiteIdentity,
+    Templates,
+    address_changed_contents,
+    address_confirmation_contents,
+    manage_link_contents,
+)
 from alerts.core.messages.contents import alert_contents, confirmation_contents, trial_contents, welcome_contents
 from alerts.core.messages.render import MAILS, PARTS
 from alerts.core.model import Article, Channel, Disposition, Item
@@ -19,6 +27,14 @@ from alerts.languages import catalogues
 LARGEST_TEMPLATE = 256 * 1024  # octets
 
 _PACKAGE = Path(__file__).resolve().parent.parent
+_NEEDED = {
+    "alert": "unsubscribe_url",
+    "confirmation": "confirm_url",
+    "welcome": "unsubscribe_url",
+    "manage_link": "manage_url",
+    "address_confirmation": "confirm_url",
+    "address_changed": "address",
+}
 _SUFFIXES = frozenset({".txt", ".html"})
 
 
@@ -87,7 +103,7 @@ def _try(templates: Templates, mail: str, paths: dict[str, Path]) -> None:
 
 def _check_links(rendered: Rendered, mail: str, sample: dict[str, object], paths: dict[str, Path]) -> None:
     """Refuse a template that leaves out what the law and the mailbox providers ask for (E19, E22)."""
-    needed = {"alert": "unsubscribe_url", "confirmation": "confirm_url", "welcome": "unsubscribe_url"}.get(mail)
+    needed = _NEEDED.get(mail)
     for part, text in zip(PARTS, (rendered.subject, rendered.text, rendered.html), strict=True):
         path = paths[f"{mail}/{part}"]
         if not text.strip():
@@ -115,25 +131,31 @@ def _samples(mail: str) -> tuple[dict[str, object], ...]:
         url="https://trial.example",
         sender="alerts@trial.example",
         postal_address="1 Trial Street\nTrialtown",
-        language="en",
+        language=ENGLISH,
         time_zone="UTC",
     )
-    channels = [Channel(id=n, slug=f"trial-{n}", name=f"Trial {n}", query="trial") for n in range(1, 11)]
-    if mail == "confirmation":
-        url = site.link("confirm", "trial")
-        return tuple(confirmation_contents(site, some, url, language="en") for some in (channels, channels[:1]))
-    if mail == "test":
-        return (trial_contents(site, language="en"),)
-    links = Links.of(site, manage="manage-trial", unsubscribe="unsubscribe-trial")
-    if mail == "welcome":
-        both = (_article(full=True), _article(full=False))
-        return tuple(
-            welcome_contents(site, channels[: 1 + len(some)], some, links, language="en") for some in (both, ())
-        )
-    return (
-        alert_contents(site, _article(full=True), channels, links, language="en"),
-        alert_contents(site, _article(full=False), channels[:1], links, language="en"),
-    )
+    many = [Channel(id=n, slug=f"trial-{n}", name=f"Trial {n}", query="trial") for n in range(1, 11)]
+    one, full, bare = many[:1], _article(full=True), _article(full=False)
+    links, question = Links.of(site, manage="manage-trial", unsubscribe="unsubscribe-trial"), site.link("confirm", "t")
+    samples: dict[str, tuple[dict[str, object], ...]] = {
+        "alert": (
+            alert_contents(site, full, many, links, language=ENGLISH),
+            alert_contents(site, bare, one, links, language=ENGLISH),
+        ),
+        "confirmation": (
+            confirmation_contents(site, many, question, language=ENGLISH),
+            confirmation_contents(site, one, question, language=ENGLISH),
+        ),
+        "welcome": (
+            welcome_contents(site, many, [full, bare], links, language=ENGLISH),
+            welcome_contents(site, one, [], links, language=ENGLISH),
+        ),
+        "manage_link": (manage_link_contents(site, "manage-trial", language=ENGLISH),),
+        "address_confirmation": (address_confirmation_contents(site, question, language=ENGLISH),),
+        "address_changed": (address_changed_contents(site, "trial@trial.example", language=ENGLISH),),
+        "test": (trial_contents(site, language=ENGLISH),),
+    }
+    return samples[mail]
 
 
 def _article(*, full: bool) -> Article:

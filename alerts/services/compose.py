@@ -77,6 +77,8 @@ class Composer:
                 return self._confirmation(letter, recipient)
             case DeliveryKind.WELCOME:
                 return self._welcome(letter, recipient)
+            case DeliveryKind.MANAGE_LINK | DeliveryKind.ADDRESS_CONFIRMATION | DeliveryKind.ADDRESS_CHANGED:
+                return self._notice(letter, recipient)
             case DeliveryKind.TEST:
                 return messages.compose_test(
                     templates=self._templates,
@@ -157,15 +159,12 @@ class Composer:
 
     def _confirmation(self, letter: Letter, recipient: str) -> bytes:
         delivery = letter.delivery
-        if delivery.confirmation_id is None or letter.confirmation_salt is None:
-            raise ValueError("a confirmation mail without a confirmation")
-        token = confirmation_token(self._secrets, delivery.confirmation_id, letter.confirmation_salt)
         return messages.compose_confirmation(
             templates=self._templates,
             site=self._site,
             channels=letter.channels,
             recipient=recipient,
-            confirm_url=f"{self._site.url}/confirm/{token}",
+            confirm_url=self._confirm_url(letter),
             message_id=self.message_id(delivery.id),
             dated_at=delivery.dated_at,
             language=self._language(letter),
@@ -189,3 +188,33 @@ class Composer:
             dated_at=delivery.dated_at,
             language=self._language(letter),
         )
+
+    def _confirm_url(self, letter: Letter) -> str:
+        if letter.delivery.confirmation_id is None or letter.confirmation_salt is None:
+            raise ValueError("a confirmation mail without a confirmation")
+        token = confirmation_token(self._secrets, letter.delivery.confirmation_id, letter.confirmation_salt)
+        return self._site.link("confirm", token)
+
+    def _notice(self, letter: Letter, recipient: str) -> bytes:
+        """Make a mail about a person's own affairs."""
+        delivery, language = letter.delivery, self._language(letter)
+        return messages.compose_notice(
+            delivery.kind.value,
+            self._notice_contents(letter, language),
+            templates=self._templates,
+            site=self._site,
+            recipient=recipient,
+            message_id=self.message_id(delivery.id),
+            dated_at=delivery.dated_at,
+            language=language,
+        )
+
+    def _notice_contents(self, letter: Letter, language: str) -> dict[str, object]:
+        match letter.delivery.kind:
+            case DeliveryKind.MANAGE_LINK:
+                token = sign(Purpose.MANAGE, letter.delivery.subscriber_id, 0, self._secrets)
+                return messages.manage_link_contents(self._site, token, language=language)
+            case DeliveryKind.ADDRESS_CONFIRMATION:
+                return messages.address_confirmation_contents(self._site, self._confirm_url(letter), language=language)
+            case _:
+                return messages.address_changed_contents(self._site, letter.new_email or "", language=language)

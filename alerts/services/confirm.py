@@ -47,7 +47,7 @@ async def confirm(
     async with db.transaction() as tx:
         found = await confirmations.confirmation_by_token(tx, token)
         subscriber = await subscribers.lock_subscriber(tx, found.subscriber_id) if found else None
-        if found is None or subscriber is None:
+        if found is None or subscriber is None or found.email is not None:  # another address: services.change_address
             return Confirmed(outcome=ConfirmOutcome.UNKNOWN)
         outcome = _worth(found, now)
         if outcome is ConfirmOutcome.OPEN and await confirmations.mark_confirmed(tx, found.id, now=now):
@@ -67,7 +67,7 @@ async def look_at_confirmation(db: Database, *, token: str, now: datetime) -> Co
     async with db.reading() as tx:
         found = await confirmations.confirmation_by_token(tx, token)
         subscriber = await subscribers.subscriber_by_id(tx, found.subscriber_id) if found else None
-        if found is None or subscriber is None:
+        if found is None or subscriber is None or found.email is not None:
             return Confirmed(outcome=ConfirmOutcome.UNKNOWN)
         return await _about(tx, found, subscriber, _worth(found, now))
 

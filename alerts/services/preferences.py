@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from alerts.core.addresses import normalise
-from alerts.core.model import Frequency, Subscriber, Subscription
+from alerts.core.model import Channel, Frequency, Subscriber, Subscription
 from alerts.storage import owed, subscribers, subscriptions
+from alerts.storage.channels import active_channels
 from alerts.storage.engine import Database
 
 _PAGE = 1_000
@@ -20,6 +21,12 @@ async def person_for_manage(db: Database, subscriber_id: int) -> Held | None:
     async with db.reading() as tx:
         found = await subscribers.subscriber_by_id(tx, subscriber_id)
         return (found, tuple(await subscriptions.subscriptions_of(tx, [found.id]))) if found else None
+
+
+async def channels_to_follow(db: Database) -> list[Channel]:
+    """List the channels that a person may choose among, in the operator's order."""
+    async with db.reading() as tx:
+        return await active_channels(tx)
 
 
 async def person_by_address(db: Database, address: str) -> Held | None:
@@ -61,3 +68,23 @@ async def set_frequency(
         )
         await owed.cancel_unwanted_alerts(tx, subscriber_id, now=now)
     return changed
+
+
+async def set_language(db: Database, *, subscriber_id: int, language: str | None) -> None:
+    """Write in which language a person wants to read us; None leaves that to the browser and the site."""
+    async with db.transaction() as tx:
+        await subscribers.set_language(tx, subscriber_id, language)
+
+
+async def pause(db: Database, *, subscriber_id: int, until: datetime, now: datetime) -> int:
+    """Send a person no alerts before a moment, and save none up; drop what waits to be sent, and return how many."""
+    async with db.transaction() as tx:
+        await subscribers.lock_subscriber(tx, subscriber_id)
+        await subscribers.set_pause(tx, subscriber_id, until)
+        return await owed.cancel_alerts(tx, subscriber_id, now=now)
+
+
+async def resume(db: Database, *, subscriber_id: int) -> None:
+    """End a person's pause: alerts come again from now on."""
+    async with db.transaction() as tx:
+        await subscribers.set_pause(tx, subscriber_id, None)

@@ -23,6 +23,7 @@ class Asked:
     subscriber_id: int
     channel_ids: tuple[int, ...]
     salt: bytes
+    email: str | None = None  # the address that the person wants instead
 
 
 def _confirmation(row: Row[Any]) -> Confirmation:
@@ -72,6 +73,7 @@ def _row(one: Asked, now: datetime) -> dict[str, object]:
         "token_hash": one.salt.hex(),
         "created_at": now,
         "expires_at": now + CONFIRMATION_LIFETIME,
+        "email": one.email,
     }
 
 
@@ -108,6 +110,29 @@ async def close(tx: AsyncConnection, subscriber_ids: Collection[int], *, now: da
         confirmations.c.expires_at > now,
     )
     return (await tx.execute(statement.values(expires_at=now))).rowcount
+
+
+async def close_address_changes(tx: AsyncConnection, subscriber_id: int, *, now: datetime) -> int:
+    """Let a person's open wishes for another address expire now: only the last one counts; return how many."""
+    statement = update(confirmations).where(
+        confirmations.c.subscriber_id == subscriber_id,
+        confirmations.c.email.is_not(None),
+        confirmations.c.confirmed_at.is_(None),
+        confirmations.c.expires_at > now,
+    )
+    return (await tx.execute(statement.values(expires_at=now))).rowcount
+
+
+async def keep_former_address(tx: AsyncConnection, confirmation_id: int, former_email: str) -> None:
+    """Note which address the new one took the place of: its owner is told there."""
+    statement = update(confirmations).where(confirmations.c.id == confirmation_id)
+    await tx.execute(statement.values(former_email=former_email))
+
+
+async def confirmations_of(tx: AsyncConnection, subscriber_id: int) -> list[Confirmation]:
+    """List a person's requests, the oldest first."""
+    statement = select(confirmations).where(confirmations.c.subscriber_id == subscriber_id)
+    return [_confirmation(row) for row in (await tx.execute(statement.order_by(confirmations.c.id))).all()]
 
 
 async def purge(tx: AsyncConnection, *, asked_before: datetime, limit: int) -> int:

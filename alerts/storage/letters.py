@@ -34,6 +34,7 @@ class Letter(NamedTuple):
     channels: tuple[Channel, ...] = ()
     confirmation_salt: bytes | None = None
     latest: tuple[Article, ...] = ()  # for a welcome: the newest articles of its channels
+    new_email: str | None = None  # the address that the mail is about, where one is changed
 
     @property
     def wanted(self) -> bool:
@@ -65,7 +66,7 @@ class _Asked(NamedTuple):
 
 _NOTHING_ASKED = _Asked(b"", (), None, None, open=False)
 _STATES = {state.value: state for state in SubscriberState}
-_UNKNOWN = (None, None, None)
+_UNKNOWN = (None, None, None, None)
 
 
 async def load_letters(tx: AsyncConnection, claimed: Sequence[Delivery]) -> list[Letter]:
@@ -84,9 +85,11 @@ async def load_letters(tx: AsyncConnection, claimed: Sequence[Delivery]) -> list
     }
     letters = []
     for one in claimed:
-        email, state, language = people.get(one.subscriber_id, _UNKNOWN)
+        email, state, language, paused_until_at = people.get(one.subscriber_id, _UNKNOWN)
         request = asked.get(one.confirmation_id or 0, _NOTHING_ASKED)
         ids = alerted.get(one.id, welcomed.get(one.id, confirming.get(one.confirmation_id or 0)))
+        if paused_until_at is not None and one.article_id is not None and one.dated_at < paused_until_at:
+            ids = ()  # a fan-out was under way when the person paused; nothing is saved up
         letters.append(
             Letter(
                 one,
@@ -97,6 +100,7 @@ async def load_letters(tx: AsyncConnection, claimed: Sequence[Delivery]) -> list
                 channels[ids] if ids else (),
                 request.salt if request.open else None,
                 newest.get(welcomed[one.id], ()) if one.id in welcomed else (),
+                request.email,
             )
         )
     return letters
@@ -126,15 +130,19 @@ async def _articles(tx: AsyncConnection, ids: list[int]) -> dict[int, Article]:
 
 
 _PEOPLE = Prepared(
-    select(subscribers.c.id, subscribers.c.email, subscribers.c.state, subscribers.c.language).where(
-        among(subscribers.c.id, "ids")
-    ),
+    select(
+        subscribers.c.id,
+        subscribers.c.email,
+        subscribers.c.state,
+        subscribers.c.language,
+        subscribers.c.paused_until_at,
+    ).where(among(subscribers.c.id, "ids")),
     "ids",
 )
 
 
-async def _people(tx: AsyncConnection, ids: Sequence[int]) -> dict[int, tuple[str, str, str | None]]:
-    return {key: (email, state, language) for key, email, state, language in await _PEOPLE.rows(tx, ids)}
+async def _people(tx: AsyncConnection, ids: Sequence[int]) -> dict[int, tuple[str, str, str | None, datetime | None]]:
+    return {key: (email, state, language, until) for key, email, state, language, until in await _PEOPLE.rows(tx, ids)}
 
 
 async def _alert_channels(tx: AsyncConnection, claimed: Sequence[Delivery]) -> dict[int, tuple[int, ...]]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import exists, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alerts.core.deliveries import LANES
+from alerts.core.deliveries import LANES, LIFETIMES
 from alerts.core.model import DeliveryKind, DeliveryState, Frequency, SubscriptionState
 from alerts.storage.engine import insert
 from alerts.storage.schema import deliveries, matches, subscriptions
@@ -80,6 +80,31 @@ async def cancel_unwanted_alerts(tx: AsyncConnection, subscriber_id: int, *, now
         ~still_wanted,
     )
     return (await tx.execute(statement.values(state=DeliveryState.CANCELLED, finished_at=now))).rowcount
+
+
+async def cancel_alerts(tx: AsyncConnection, subscriber_id: int, *, now: datetime) -> int:
+    """Cancel the alerts that wait to be sent to this person, whatever they are about; return how many."""
+    statement = update(deliveries).where(
+        deliveries.c.subscriber_id == subscriber_id,
+        deliveries.c.kind == DeliveryKind.ALERT,
+        deliveries.c.state == DeliveryState.PENDING,
+    )
+    return (await tx.execute(statement.values(state=DeliveryState.CANCELLED, finished_at=now))).rowcount
+
+
+async def owe_again(tx: AsyncConnection, subscriber_id: int, *, cancelled_since: datetime, now: datetime) -> int:
+    """Make alerts wait again that were cancelled since a moment and are still worth sending; return how many.
+
+    Those that the person does not want for another reason are cancelled anew when their turn comes.
+    """
+    statement = update(deliveries).where(
+        deliveries.c.subscriber_id == subscriber_id,
+        deliveries.c.kind == DeliveryKind.ALERT,
+        deliveries.c.state == DeliveryState.CANCELLED,
+        deliveries.c.finished_at >= cancelled_since,
+        deliveries.c.dated_at > now - LIFETIMES[DeliveryKind.ALERT],
+    )
+    return (await tx.execute(statement.values(state=DeliveryState.PENDING, finished_at=None))).rowcount
 
 
 async def cancel_all(tx: AsyncConnection, subscriber_ids: Collection[int], *, now: datetime) -> int:

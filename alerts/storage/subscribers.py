@@ -10,9 +10,10 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, delete, exists, func, select, text, update
+from sqlalchemy import Row, Select, bindparam, delete, exists, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from alerts.core.addresses import Address
 from alerts.core.model import Subscriber, SubscriberState
 from alerts.core.people import Person
 from alerts.storage.engine import insert
@@ -63,6 +64,21 @@ async def lock_subscribers(tx: AsyncConnection, keys: Collection[str]) -> dict[s
         .with_for_update()
     )
     return {row.email_key: _subscriber(row) for row in (await tx.execute(statement)).all()}
+
+
+async def lock_with_address(
+    tx: AsyncConnection, subscriber_id: int, key: str
+) -> tuple[Subscriber | None, Subscriber | None]:
+    """Find a subscriber, and who else has the address with this key; hold both rows, in everybody's order."""
+    statement = (
+        select(subscribers)
+        .where(or_(subscribers.c.id == subscriber_id, subscribers.c.email_key == key))
+        .order_by(subscribers.c.id)
+        .with_for_update()
+    )
+    found = [_subscriber(row) for row in (await tx.execute(statement)).all()]
+    own = next((one for one in found if one.id == subscriber_id), None)
+    return own, next((one for one in found if one.id != subscriber_id), None)
 
 
 async def find_or_add(
@@ -122,6 +138,22 @@ async def mark_confirmed(tx: AsyncConnection, subscriber_ids: Collection[int], *
     """Mark subscribers as confirmed; the first time stays on record."""
     if subscriber_ids:
         await tx.execute(_CONFIRM, [{"b_id": key, "b_now": now} for key in sorted(subscriber_ids)])
+
+
+async def set_address(tx: AsyncConnection, subscriber_id: int, address: Address) -> None:
+    """Let a subscriber have another address; nobody else may have it."""
+    values = {"email": address.email, "email_key": address.key, "domain": address.domain_ascii}
+    await tx.execute(update(subscribers).where(subscribers.c.id == subscriber_id).values(values))
+
+
+async def set_language(tx: AsyncConnection, subscriber_id: int, language: str | None) -> None:
+    """Write in which language a subscriber wants to read us; None leaves that to the browser and the site."""
+    await tx.execute(update(subscribers).where(subscribers.c.id == subscriber_id).values(language=language))
+
+
+async def set_pause(tx: AsyncConnection, subscriber_id: int, until: datetime | None) -> None:
+    """Write until when a subscriber wants no alerts; None ends a pause."""
+    await tx.execute(update(subscribers).where(subscribers.c.id == subscriber_id).values(paused_until_at=until))
 
 
 async def mark_suppressed(tx: AsyncConnection, subscriber_ids: Collection[int]) -> None:

@@ -130,6 +130,19 @@ async def end(
     return (await tx.execute(statement.values(values))).rowcount
 
 
+async def take_back(tx: AsyncConnection, *, subscriber_id: int, ended_at: datetime) -> int:
+    """Undo what a person ended at one moment, as if it had not been; return how many. What never was active stays."""
+    statement = update(subscriptions).where(
+        subscriptions.c.subscriber_id == subscriber_id,
+        subscriptions.c.ended_at == ended_at,
+        subscriptions.c.end_reason == EndReason.UNSUBSCRIBED,
+        subscriptions.c.activated_at.is_not(None),
+        subscriptions.c.state.in_(states_left_by(Event.UNDONE)),
+    )
+    values = {"state": SubscriptionState.ACTIVE, "ended_at": None, "end_reason": None}
+    return (await tx.execute(statement.values(values))).rowcount
+
+
 async def set_frequency(
     tx: AsyncConnection, *, subscriber_id: int, channel_ids: Collection[int], frequency: Frequency
 ) -> int:

@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from alerts.core.tokens import Purpose, sign
 from alerts.services.confirm import Confirmed, ConfirmOutcome, confirm, look_at_confirmation
+from alerts.web.change_address import change_page
 from alerts.web.state import state_of
 
 _STATUS = {ConfirmOutcome.EXPIRED: 410, ConfirmOutcome.UNKNOWN: 404}
@@ -20,12 +21,18 @@ class Confirm(HTTPEndpoint):
 
     async def get(self, request: Request) -> Response:
         """Show the button; mail scanners follow every link, so this confirms nothing."""
+        changing = await change_page(request)
+        if changing is not None:
+            return changing
         site = state_of(request)
         token = request.path_params["token"]
         return _shown(request, await look_at_confirmation(site.app.db, token=token, now=site.now()))
 
     async def post(self, request: Request) -> Response:
         """Confirm; a second press is a friendly success."""
+        changing = await change_page(request)
+        if changing is not None:
+            return changing
         site = state_of(request)
         token = request.path_params["token"]
         found = await confirm(

@@ -1,6 +1,7 @@
 """For whoever wants to leave: the page behind a mail's unsubscribe link, and the one-click of mailboxes (RFC 8058).
 
 The token in the URL is all the authority there is: no cookie, no login, no check of where a request comes from.
+Who pressed a button here may take it back for a minute, by a sealed field that says which press it was.
 An unknown token gets the same status after the same work as a used one (U7); only the page's words differ.
 """
 
@@ -16,13 +17,15 @@ from starlette.routing import Route
 from alerts.core.addresses import mask
 from alerts.core.model import Subscriber, Subscription, SubscriptionState
 from alerts.core.tokens import Purpose, TokenClaims, read, sign
+from alerts.core.undo import last_leaving, mark_of, moment_of
 from alerts.services.preferences import person_for_manage
-from alerts.services.unsubscribe import channels_of_mail, unsubscribe, unsubscribe_by_mail
+from alerts.services.unsubscribe import channels_of_mail, undo, unsubscribe, unsubscribe_by_mail
 from alerts.web.forms import read_form
 from alerts.web.state import SiteState, state_of
 
 ONE_CHANNEL = "channel:"  # then the slug
 ALL = "all"
+UNDO = "undo"  # a field; it holds a token of its own
 _NOBODY = TokenClaims(subscriber_id=0, article_id=0)
 _NO_STORE = {"Cache-Control": "no-store"}
 
@@ -66,13 +69,17 @@ class Leave(HTTPEndpoint):
             address=mask(reader.subscriber.email),
             named=named,
             others=[one for one in reader.still_held if one not in named],
+            undo=_undo_of(site, reader),
         )
 
     async def post(self, request: Request) -> Response:
         """Leave: the channels that the mail named, or what a button of the page says; the answer means durable (U2)."""
         site = state_of(request)
         claims = _claims(site, request)
-        choice = (await read_form(request)).get("leave", "")
+        form = await read_form(request)
+        if UNDO in form:  # never a one-click: mailboxes send no such field
+            return await _undone(request, claims, form[UNDO])
+        choice = form.get("leave", "")
         await _leave(site, claims, choice)
         reader = await _look(site, claims)
         if reader.subscriber is None:
@@ -85,6 +92,7 @@ class Leave(HTTPEndpoint):
             address=mask(reader.subscriber.email),
             ended=[one for one in reader.chosen(choice) if one not in reader.still_held],
             still_held=reader.still_held,
+            undo=_undo_of(site, reader),
             manage=sign(Purpose.MANAGE, reader.subscriber.id, 0, site.app.secrets),
         )
 
@@ -102,6 +110,41 @@ async def _leave(site: SiteState, claims: TokenClaims, choice: str) -> None:
         await unsubscribe(db, subscriber_id=person, channel_ids=ids, now=now)
         return
     await unsubscribe_by_mail(db, subscriber_id=person, article_id=claims.article_id, now=now)
+
+
+async def _undone(request: Request, claims: TokenClaims, sealed: str) -> Response:
+    """Take back what a press of the button ended; say so, or that it is too late."""
+    site = state_of(request)
+    sealed_claims = read(sealed, Purpose.UNDO, site.app.secrets) or _NOBODY
+    mine = sealed_claims.subscriber_id == claims.subscriber_id
+    done = await undo(
+        site.app.db,
+        subscriber_id=claims.subscriber_id if mine else 0,
+        moment=moment_of(sealed_claims.article_id),
+        now=site.now(),
+        enlist=site.app.queue.enlist,
+    )
+    reader = await _look(site, claims)
+    if reader.subscriber is None:
+        return _unknown(request)
+    return site.pages.answer(
+        request,
+        "undone.html",
+        headers=_NO_STORE,
+        person=reader.subscriber.language,
+        address=mask(reader.subscriber.email),
+        done=done,
+        still_held=reader.still_held,
+        manage=sign(Purpose.MANAGE, reader.subscriber.id, 0, site.app.secrets),
+    )
+
+
+def _undo_of(site: SiteState, reader: Reader) -> str | None:
+    """Seal the moment of the last leaving while it can be taken back."""
+    moment = last_leaving(reader.held, site.now()) if reader.subscriber else None
+    if moment is None or reader.subscriber is None:
+        return None
+    return sign(Purpose.UNDO, reader.subscriber.id, mark_of(moment), site.app.secrets)
 
 
 async def _look(site: SiteState, claims: TokenClaims) -> Reader:

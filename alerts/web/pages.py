@@ -169,6 +169,15 @@ def locale_of(language: str) -> Locale:
         return Locale.parse("en_150")
 
 
+def language_name(tag: str) -> str:
+    """Return a language's own name: ``中文``; its tag where nobody knows it."""
+    try:
+        locale = Locale.parse(tag, sep="-")
+    except (UnknownLocaleError, ValueError):
+        return tag
+    return locale.get_display_name(locale) or tag
+
+
 class _Built(NamedTuple):
     """What one folder of the operator's comes to."""
 
@@ -192,6 +201,7 @@ def _environment(folders: list[Path]) -> Environment:
         "moment": _moment,
         "number": _number,
         "listed": _listed,
+        "language_name": language_name,
     }
     return environment
 

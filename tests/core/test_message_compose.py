@@ -15,7 +15,18 @@ from mail_rules import subject_of, texts_of, violations
 from mails import ALICE, AT, LINKS, MESSAGE_ID, SITE, TESLA, XIAOMI, alert, article, shipped
 
 from alerts.core.errors import AddressError
-from alerts.core.messages import Links, SiteIdentity, Templates, compose_confirmation, compose_test, compose_welcome
+from alerts.core.messages import (
+    Links,
+    SiteIdentity,
+    Templates,
+    address_changed_contents,
+    address_confirmation_contents,
+    compose_confirmation,
+    compose_notice,
+    compose_test,
+    compose_welcome,
+    manage_link_contents,
+)
 from alerts.core.model import Article, Channel
 
 POSTAL = ("EV Daily Ltd", "12 Harbour Street, Dublin 2, Ireland")
@@ -190,13 +201,39 @@ def confirmation(channel: Channel = XIAOMI, site: SiteIdentity = SITE, templates
     )
 
 
+def notice(mail: str, contents: dict[str, object], site: SiteIdentity = SITE) -> bytes:
+    return compose_notice(
+        mail,
+        contents,
+        templates=shipped(),
+        site=site,
+        recipient=ALICE,
+        message_id=MESSAGE_ID,
+        dated_at=AT,
+        language="en",
+    )
+
+
+def manage_link(site: SiteIdentity = SITE) -> bytes:
+    return notice("manage_link", manage_link_contents(site, "M" * 44, language="en"), site)
+
+
+def address_confirmation(site: SiteIdentity = SITE) -> bytes:
+    url = "https://news.example/confirm/" + "c" * 32
+    return notice("address_confirmation", address_confirmation_contents(site, url, language="en"), site)
+
+
+def address_changed(site: SiteIdentity = SITE, address: str = "bob@example.com") -> bytes:
+    return notice("address_changed", address_changed_contents(site, address, language="en"), site)
+
+
 def trial() -> bytes:
     return compose_test(
         templates=shipped(), site=SITE, recipient=ALICE, message_id=MESSAGE_ID, dated_at=AT, language="en"
     )
 
 
-@pytest.mark.parametrize("compose", [confirmation, trial])
+@pytest.mark.parametrize("compose", [confirmation, trial, manage_link, address_confirmation, address_changed])
 def test_mails_that_are_no_alerts_keep_their_rules(compose: Callable[[], bytes]) -> None:
     check(compose(), kind="confirmation")
 
@@ -208,6 +245,44 @@ def test_a_confirmation_shows_its_link_and_whom_to_ignore() -> None:
     for part in texts_of(raw):
         assert "https://news.example/confirm/" + "c" * 32 in part
         assert "If it was not you, ignore this mail." in " ".join(part.split())
+
+
+def test_the_link_to_manage_is_there_in_both_parts_and_says_whom_to_ignore() -> None:
+    for part in texts_of(manage_link()):
+        assert "https://news.example/m/" + "M" * 44 in part
+        assert "If it was not you, ignore this mail." in " ".join(part.split())
+
+
+def test_a_new_address_is_asked_and_told_that_it_may_ignore_that() -> None:
+    for part in texts_of(address_confirmation()):
+        assert "https://news.example/confirm/" + "c" * 32 in part
+        assert "If it was not you, ignore this mail." in " ".join(part.split())
+
+
+def test_a_former_address_is_told_the_new_one_masked_and_what_to_do() -> None:
+    for part in texts_of(address_changed()):
+        assert "b•••@e…" in part
+        assert "bob@" not in part
+        assert "Answer this mail" in " ".join(part.split())
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+@pytest.mark.parametrize("compose", [manage_link, address_confirmation, address_changed])
+def test_no_name_of_a_site_breaks_a_notice(compose: Callable[[SiteIdentity], bytes], words: str) -> None:
+    check(compose(replace(SITE, name=words)), kind="confirmation", site_name=None)
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_no_address_breaks_the_mail_that_tells_of_it(words: str) -> None:
+    check(address_changed(address=f"{words}@{words}"), kind="confirmation", others=["mallory@example.com"])
+
+
+def test_an_alert_leads_to_our_page_where_the_site_wants_that() -> None:
+    site = replace(SITE, links_to_site=True)
+    raw = alert(site=site)
+
+    check(raw, title=article().item.title, link="https://news.example/a/7")
+    assert b"ev.example" not in raw
 
 
 @pytest.mark.parametrize("words", HOSTILE)

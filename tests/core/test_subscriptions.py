@@ -76,7 +76,8 @@ def test_only_what_waits_can_expire() -> None:
 @given(anything, events)
 def test_every_state_has_an_answer_to_every_event(state: SubscriptionState | None, event: Event) -> None:
     assert after(state, event) in {None, *SubscriptionState}
-    assert (after(state, event) is None) == (state is None and event not in {Event.REQUESTED, Event.VOUCHED})
+    begins = {Event.REQUESTED, Event.VOUCHED, Event.CHOSEN}
+    assert (after(state, event) is None) == (state is None and event not in begins)
 
 
 @given(anything, events)
@@ -95,7 +96,13 @@ def test_nothing_becomes_active_without_the_persons_or_the_operators_word(happen
     state: SubscriptionState | None = None
     for event in happened:
         state = after(state, event)
-    assert state is not ACTIVE or {Event.CONFIRMED, Event.VOUCHED} & set(happened)
+    words = {Event.CONFIRMED, Event.VOUCHED, Event.CHOSEN, Event.UNDONE}  # what never was active has nothing to undo
+    assert state is not ACTIVE or words & set(happened)
+
+
+def test_an_undo_brings_back_only_what_ended() -> None:
+    assert states_left_by(Event.UNDONE) == (ENDED,)
+    assert after(None, Event.UNDONE) is None
 
 
 def test_every_ending_has_its_reason_and_no_transition_is_idle() -> None:

@@ -101,7 +101,7 @@ async def test_the_preferences_show_what_one_gets_and_mask_the_address(web: Webs
 
 async def test_one_channel_can_be_left_then_all(web: Website, carol: str) -> None:
     page = (await web.visitor.post(carol, data={"do": "leave:tesla"})).text
-    assert "You have left Tesla" in page
+    assert "You have left <bdi>Tesla</bdi>" in page
     assert 'value="leave:tesla"' not in page
     assert 'value="leave:xiaomi"' in page
     assert "You follow no channel" in (await web.visitor.post(carol, data={"do": "leave-all"})).text

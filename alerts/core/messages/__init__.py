@@ -11,8 +11,20 @@ The same arguments always give the same bytes, so a repeated delivery is a repea
 ``docs/mail-rules.md``; comments cite them as E1, E9 …
 """
 
-from alerts.core.messages.compose import compose_alert, compose_confirmation, compose_test, compose_welcome
-from alerts.core.messages.contents import Links, SiteIdentity
+from alerts.core.messages.compose import (
+    compose_alert,
+    compose_confirmation,
+    compose_notice,
+    compose_test,
+    compose_welcome,
+)
+from alerts.core.messages.contents import (
+    Links,
+    SiteIdentity,
+    address_changed_contents,
+    address_confirmation_contents,
+    manage_link_contents,
+)
 from alerts.core.messages.headers import needs_smtputf8, wire_address
 from alerts.core.messages.render import Rendered, Templates
 from alerts.core.messages.splice import CompiledAlert, SpliceError, compile_alert
@@ -24,11 +36,15 @@ __all__ = [
     "SiteIdentity",
     "SpliceError",
     "Templates",
+    "address_changed_contents",
+    "address_confirmation_contents",
     "compile_alert",
     "compose_alert",
     "compose_confirmation",
+    "compose_notice",
     "compose_test",
     "compose_welcome",
+    "manage_link_contents",
     "needs_smtputf8",
     "wire_address",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from alerts.core.messages.contents import (
@@ -91,6 +91,23 @@ def compose_welcome(
             _ending(site, "site", "welcome", rendered),
         )
     )
+
+
+def compose_notice(
+    mail: str,
+    contents: Mapping[str, object],
+    *,
+    templates: Templates,
+    site: SiteIdentity,
+    recipient: str,
+    message_id: str,
+    dated_at: datetime,
+    language: str,
+) -> bytes:
+    """Compose a mail about a person's own affairs, such as ``manage_link``: nobody is on a list for it."""
+    rendered = templates.render(mail, contents, language=language)
+    heading = _heading(site, recipient, rendered, message_id=message_id, dated_at=dated_at)
+    return heading + _ending(site, "site", mail, rendered)
 
 
 def compose_test(

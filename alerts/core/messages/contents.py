@@ -13,6 +13,7 @@ from datetime import datetime, time
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
 
+from alerts.core.addresses import mask
 from alerts.core.language import declared_language
 from alerts.core.messages.headers import ascii_domain, wire_address
 from alerts.core.messages.mime import seal
@@ -50,6 +51,7 @@ class SiteIdentity:
     postal_address: str | None
     language: str
     time_zone: str
+    links_to_site: bool = False  # an alert leads to our page about the article, not to the article itself
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "url", _site_url(self.url))
@@ -89,10 +91,11 @@ def alert_contents(
 ) -> dict[str, object]:
     """Return what the templates of an alert see."""
     web_url = site.link("a", str(article.id))
+    own_url = None if site.links_to_site else safe_link(article.item.url)
     return {
         **_site_contents(site, language),
         **_channel_contents(channels),
-        "article": _article_contents(site, article) | {"url": safe_link(article.item.url) or web_url},
+        "article": _article_contents(site, article) | {"url": own_url or web_url},
         "web_url": web_url,
         "manage_url": _sealed(links.manage),
         "unsubscribe_url": _sealed(links.unsubscribe),
@@ -117,6 +120,21 @@ def welcome_contents(
         "manage_url": _sealed(links.manage),
         "unsubscribe_url": _sealed(links.unsubscribe),
     }
+
+
+def manage_link_contents(site: SiteIdentity, manage: str, *, language: str) -> dict[str, object]:
+    """Return what the templates of a link to the preferences see; ``manage`` is its token."""
+    return {**_site_contents(site, language), "manage_url": _sealed(site.link("m", manage))}
+
+
+def address_confirmation_contents(site: SiteIdentity, confirm_url: str, *, language: str) -> dict[str, object]:
+    """Return what the templates of the question to a new address see: nothing that anybody typed (E13)."""
+    return {**_site_contents(site, language), "confirm_url": confirm_url}
+
+
+def address_changed_contents(site: SiteIdentity, new_email: str, *, language: str) -> dict[str, object]:
+    """Return what the templates of the mail to a former address see: the new one, masked."""
+    return {**_site_contents(site, language), "address": clean(mask(new_email), NAME)}
 
 
 def trial_contents(site: SiteIdentity, *, language: str) -> dict[str, object]:
