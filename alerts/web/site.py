@@ -10,7 +10,7 @@ from starlette.responses import Response
 from alerts.app import App
 from alerts.mail.catcher import Catcher
 from alerts.web import catcher as catcher_pages
-from alerts.web import confirm, health, leave, manage, public, static
+from alerts.web import confirm, embed, feeds, health, leave, manage, public, static
 from alerts.web.errors import HANDLERS, error_page
 from alerts.web.guard import Guard
 from alerts.web.pages import Pages
@@ -39,4 +39,4 @@ def create_site(
     return site
 
 
-_PARTS = (public, leave, manage, confirm, catcher_pages, health, static)
+_PARTS = (public, feeds, embed, leave, manage, confirm, catcher_pages, health, static)
