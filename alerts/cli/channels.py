@@ -9,8 +9,12 @@ import typer
 from alerts.app import App
 from alerts.cli.context import run_async
 from alerts.cli.output import JsonOption, note, print_json, print_table, say
+from alerts.config import Config
 from alerts.core.errors import InputError
 from alerts.core.model import Channel, ChannelState
+from alerts.core.sentences import ENGLISH, spoken, translator
+from alerts.core.snippets import form_snippet, frame_snippet
+from alerts.languages import catalogues
 from alerts.services import channels as service
 from alerts.services.try_channels import Trial, try_channels, try_query
 from alerts.storage.channels import ListedChannel
@@ -83,17 +87,34 @@ def add(
 
 @app.command()
 def show(ctx: typer.Context, slug: Annotated[str, typer.Argument(metavar="SLUG")], *, json: JsonOption = False) -> None:
-    """Show one channel with all that is known of it."""
+    """Show one channel with all that is known of it, and the HTML that puts its box on another page."""
 
-    async def ask(app: App) -> ListedChannel:
-        return await service.show_channel(app.db, slug)
+    async def ask(app: App) -> tuple[ListedChannel, Config]:
+        return await service.show_channel(app.db, slug), app.config
 
-    data = _as_dict(run_async(ctx, ask))
+    listed, config = run_async(ctx, ask)
+    data, snippets = _as_dict(listed), _snippets(listed.channel, config)
     if json:
-        print_json(data)
+        print_json(data | snippets)
         return
     for key, value in data.items():
         say(f"{key}: {value}")
+    if snippets["embed"]:
+        say(f"\nThe box in a frame, for another page (docs/embedding.md):\n\n{snippets['embed']}")
+        say(f"The box as a plain form, which takes that page's look:\n\n{snippets['form']}")
+
+
+def _snippets(channel: Channel, config: Config) -> dict[str, str | None]:
+    """Return the HTML for other pages, in the site's language; none for a channel that is closed."""
+    if channel.state is ChannelState.RETIRED:
+        return {"embed": None, "form": None}
+    known = catalogues(config.templates)
+    say_html = translator(known[spoken([config.site.language], known) or ENGLISH], html=True)
+    root = config.site.url.rstrip("/")
+    return {
+        "embed": frame_snippet(channel, root=root, say=say_html),
+        "form": form_snippet(channel, root=root, say=say_html),
+    }
 
 
 @app.command("test")

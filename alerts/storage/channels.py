@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -35,10 +35,31 @@ class ListedChannel:
     changed_at: datetime
 
 
+class ChannelsState(NamedTuple):
+    """What the channels come to: to see that they are still those of a moment ago."""
+
+    all: int
+    active: int
+    changed_at: datetime | None
+
+
 async def active_channels(tx: AsyncConnection, *, limit: int | None = None, offset: int = 0) -> list[Channel]:
     """Return the channels that match new articles, in the order declared: all, or ``limit`` from ``offset`` on."""
     query = select(channels).where(channels.c.state == ChannelState.ACTIVE.value).order_by(*_ORDER)
     return [_to_channel(row) for row in await tx.execute(query.limit(limit).offset(offset or None))]
+
+
+async def channels_state(tx: AsyncConnection) -> ChannelsState:
+    """Return what differs from before once any channel is added, changed or retired."""
+    is_active = channels.c.state == ChannelState.ACTIVE.value
+    query = select(func.count(), func.count().filter(is_active), func.max(channels.c.changed_at))
+    return ChannelsState(*(await tx.execute(query.select_from(channels))).one())
+
+
+async def count_active_channels(tx: AsyncConnection) -> int:
+    """Count the channels that match new articles."""
+    query = select(func.count()).select_from(channels).where(channels.c.state == ChannelState.ACTIVE.value)
+    return await tx.scalar(query) or 0
 
 
 async def channels_by_ids(tx: AsyncConnection, ids: Collection[int]) -> list[Channel]:

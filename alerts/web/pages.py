@@ -33,6 +33,8 @@ STATIC = {
     "site.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
     "work.js": "text/javascript; charset=utf-8",
+    "embed.js": "text/javascript; charset=utf-8",
+    "frame.js": "text/javascript; charset=utf-8",
 }
 
 _LANGUAGE = re.compile(r"\A[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}\Z")
@@ -72,10 +74,10 @@ class Pages:
             zone=ZoneInfo(site.time_zone),
             has_catcher=self._has_catcher,
             static=self._static_url,
+            form_proof=form_proof,
             language=language,
             locale=locale_of(language),
             _=translate,
-            form_proof=form_proof,
             ngettext=counter(built.catalogues[language], html=True),
             **values,
         )
@@ -90,6 +92,10 @@ class Pages:
         """Choose the language of an answer: the person's, else the browser's, else the site's, of those we speak."""
         wishes = [person, *wishes_of(request.headers.get("accept-language", "")), self._app.config.site.language]
         return spoken(wishes, self._current().catalogues) or ENGLISH
+
+    def site_language(self) -> str:
+        """Return the language of what is the same for everybody: the site's, if we speak it."""
+        return spoken([self._app.config.site.language], self._current().catalogues) or ENGLISH
 
     def languages(self) -> list[str]:
         """Name the languages that we speak, as tags."""
@@ -130,6 +136,11 @@ class Pages:
     def _folders(self) -> list[Path]:
         override = self._app.config.templates
         return [*([override / "web"] if override else []), our_templates()]
+
+
+def form_proof() -> Markup:
+    """Return the hidden fields of a form that may cause a mail."""
+    return Markup("")
 
 
 def our_templates() -> Path:

@@ -1,46 +1,39 @@
-"""A long list on a page: what a filter leaves of it, a page at a time; plain links and forms, no script."""
+"""Parts a long list into pages that a link can name; any number that a stranger writes is one of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
-from alerts.core.text import fold
-
-LONGEST_FILTER = 100  # characters
-
-T = TypeVar("T")
+_NUMBER = re.compile(r"\A[1-9][0-9]{0,8}\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown(Generic[T]):
-    """One page of a list."""
+class PageNumber:
+    """A page of a list: the how-manieth, and of how many."""
 
-    items: Sequence[T]
-    total: int  # on all pages
-    page: int  # from 1
-    pages: int
+    number: int
+    last: int
+    size: int
 
+    @property
+    def offset(self) -> int:
+        """How many of the list stand on the pages before."""
+        return (self.number - 1) * self.size
 
-def read_filter(text: str) -> str:
-    """Tidy what somebody typed to filter a list by."""
-    return " ".join(text[:LONGEST_FILTER].split())
+    @property
+    def before(self) -> int | None:
+        """The page before, if there is one."""
+        return self.number - 1 if self.number > 1 else None
 
-
-def read_page(text: str) -> int:
-    """Read the number of a page; anything else is the first."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else 1  # noqa: PLR2004 - digits
-
-
-def filtered(items: Sequence[T], wanted: str, *, name: Callable[[T], str]) -> list[T]:
-    """Return the items whose name holds every word of the filter, whatever its case and width."""
-    words = fold(wanted).split()
-    return [one for one in items if all(word in fold(name(one)) for word in words)] if words else list(items)
+    @property
+    def after(self) -> int | None:
+        """The page after, if there is one."""
+        return self.number + 1 if self.number < self.last else None
 
 
-def page_of(items: Sequence[T], number: int, *, size: int) -> Shown[T]:
-    """Cut a page out of a list; a number past the end is the last page."""
-    pages = max(1, -(-len(items) // size))
-    page = min(max(number, 1), pages)
-    return Shown(items=items[(page - 1) * size : page * size], total=len(items), page=page, pages=pages)
+def page_number(written: str, *, total: int, size: int) -> PageNumber:
+    """Read a page's number: the first for what is none, the last for one beyond it."""
+    last = max(1, -(-total // size))
+    number = int(written) if _NUMBER.match(written) else 1
+    return PageNumber(number=min(number, last), last=last, size=size)

@@ -4,54 +4,96 @@ from __future__ import annotations
 
 import re
 
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from alerts.storage import articles, directory
-from alerts.storage.channels import channel_by_slug
-from alerts.web.state import state_of
+from alerts.core.channel_search import question
+from alerts.core.history import MONTH, mails_a_month
+from alerts.core.model import Channel, ChannelState
+from alerts.storage import articles, channels, directory
+from alerts.web.paging import PageNumber, page_number
+from alerts.web.slugs import channel_asked_for
+from alerts.web.state import SiteState, state_of
 from alerts.web.why import why
 
 NEWEST = 3
+CHANNELS_A_PAGE = 48  # fills two, three and four columns
 ARTICLES_A_PAGE = 20
+MORE_CHANNELS = 6  # beside the one that a box is for
 
-_SLUG = re.compile(r"\A[a-z0-9](?:[a-z0-9-]{0,98}[a-z0-9])?\Z")
 _KEY = re.compile(r"\A[1-9][0-9]{0,17}\Z", re.ASCII)  # any of these fits the database's integer
 
 
 async def channel_directory(request: Request) -> Response:
-    """Show the channels with their newest articles."""
+    """Show the channels with their newest articles: a page of all, or of those that a search finds."""
     site = state_of(request)
+    asked = question(request.query_params.get("q", ""))
     async with site.app.db.reading() as tx:
-        listings = await directory.directory(tx, newest=NEWEST)
-    return site.pages.answer(request, "channels.html", listings=listings)
+        total, page, shown = await _listed(tx, site, asked, request.query_params.get("page", ""))
+        listings = await directory.listings_of(tx, shown, newest=NEWEST)
+    return site.pages.answer(request, "channels.html", listings=listings, total=total, page=page, asked=asked)
+
+
+async def _listed(tx: AsyncConnection, site: SiteState, asked: str, page: str) -> tuple[int, PageNumber, list[Channel]]:
+    """Return how many channels there are to list, which page of them is meant, and those on it."""
+    if asked:
+        found = await site.finder.search(tx, asked)
+        place = page_number(page, total=len(found), size=CHANNELS_A_PAGE)
+        return len(found), place, found[place.offset : place.offset + place.size]
+    total = await channels.count_active_channels(tx)
+    place = page_number(page, total=total, size=CHANNELS_A_PAGE)
+    return total, place, await channels.active_channels(tx, limit=place.size, offset=place.offset)
 
 
 async def channel_page(request: Request) -> Response:
-    """Show what a channel collects, and its articles with the reason why each is here."""
+    """Show what a channel collects, the box to subscribe, and its articles with the reason why each is here."""
     site = state_of(request)
-    slug, before = request.path_params["slug"], request.query_params.get("before", "")
-    if not _SLUG.match(slug):
-        raise HTTPException(404)
+    before = request.query_params.get("before", "")
     async with site.app.db.reading() as tx:
-        channel = await channel_by_slug(tx, slug)
+        channel = await channel_asked_for(tx, request)
         if channel is None:
-            raise HTTPException(404)
+            return _unknown_channel(request)
         total = await directory.count_articles_of(tx, channel.id)
         found = await directory.articles_of(
             tx, channel.id, limit=ARTICLES_A_PAGE + 1, before=int(before) if _KEY.match(before) else None
         )
+        mails = await _mails_a_month(tx, site, channel)
+        more = await more_channels(tx, channel)
     shown = found[:ARTICLES_A_PAGE]
     return site.pages.answer(
         request,
         "channel.html",
         channel=channel,
+        is_open=channel.state is ChannelState.ACTIVE,
+        more=more,
         total=total,
+        mails=mails,
         entries=[(one.article, why(one.hits)) for one in shown],
         older=shown[-1].article.id if len(found) > ARTICLES_A_PAGE else None,
     )
+
+
+async def more_channels(tx: AsyncConnection, channel: Channel) -> list[Channel]:
+    """Return a few other channels that a box may offer, in the operator's order."""
+    first = await channels.active_channels(tx, limit=MORE_CHANNELS + 1)
+    return [one for one in first if one.id != channel.id][:MORE_CHANNELS]
+
+
+async def _mails_a_month(tx: AsyncConnection, site: SiteState, channel: Channel) -> int | None:
+    now = site.now()
+    count, begun_at = await directory.mails_since(tx, channel.id, now - MONTH)
+    created_at = (await directory.dates_of(tx, channel.id)).created_at
+    return mails_a_month(count, age=now - min(created_at, begun_at or created_at))
+
+
+def _unknown_channel(request: Request) -> Response:
+    """Say that there is no such channel, and help to find the one that was meant."""
+    words = question(request.path_params["slug"].replace("-", " "))
+    headers = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex, nofollow"}
+    return state_of(request).pages.answer(request, "channel_unknown.html", status=404, headers=headers, asked=words)
 
 
 async def alert_page(request: Request) -> Response:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from alerts.app import App
 from alerts.mail.catcher import Catcher
 from alerts.web import catcher as catcher_pages
-from alerts.web import confirm, health, leave, lost_link, manage, public, static, subscribe
+from alerts.web import confirm, embed, feeds, health, leave, lost_link, manage, public, static, subscribe
 from alerts.web.errors import HANDLERS, error_page
 from alerts.web.guard import Guard
 from alerts.web.pages import Pages
@@ -39,4 +39,4 @@ def create_site(
     return site
 
 
-_PARTS = (public, subscribe, leave, manage, lost_link, confirm, catcher_pages, health, static)
+_PARTS = (public, feeds, embed, subscribe, leave, manage, lost_link, confirm, catcher_pages, health, static)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from starlette.requests import Request
 
 from alerts.app import App
+from alerts.web.finder import ChannelFinder
 from alerts.web.pages import Pages
 
 LastTick = Callable[[], datetime | None]
@@ -23,6 +24,7 @@ class SiteState:
     pages: Pages
     maildir: Path | None  # where the catcher keeps its mail; None without a catcher
     last_tick: LastTick | None  # None where no clock runs
+    finder: ChannelFinder = field(default_factory=ChannelFinder)
 
     def now(self) -> datetime:
         """Return the time, once for a request."""

@@ -12,6 +12,8 @@ from alerts.web.state import state_of
 
 FOR_EVER = "public, max-age=31536000, immutable"
 FOR_NOW = "public, max-age=60"
+FOR_AN_HOUR = "public, max-age=3600"
+FOREIGN = frozenset({"embed.js"})  # what foreign pages load, by an address that never changes
 
 
 async def static_file(request: Request) -> Response:
@@ -22,8 +24,11 @@ async def static_file(request: Request) -> Response:
     except KeyError as error:
         raise HTTPException(404) from error
     version = version_of(content)
-    cached = FOR_EVER if request.query_params.get("v") == version else FOR_NOW
+    unversioned = FOR_AN_HOUR if name in FOREIGN else FOR_NOW
+    cached = FOR_EVER if request.query_params.get("v") == version else unversioned
     headers = {"Content-Type": STATIC[name], "Cache-Control": cached, "ETag": f'"{version}"'}
+    if name in FOREIGN:
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     return Response(content, headers=headers)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -28,7 +28,7 @@ from alerts.core.tokens import SALT_SIZE
 from alerts.services.subscribe import Form, FormOutcome, subscribe_by_form
 from alerts.storage.channels import active_channels, channels_by_slugs
 from alerts.web.forms import Fields, read_fields
-from alerts.web.guard import page_policy
+from alerts.web.frame import FRAME_HEADERS, chosen_colours, colours_link
 from alerts.web.neutral import answer_after
 from alerts.web.proof import Judged, Verdict, judge
 from alerts.web.state import SiteState, state_of
@@ -58,6 +58,7 @@ class Typed:
     address: str = ""
     slugs: tuple[str, ...] = ()
     in_frame: bool = False  # the box on a page of somebody else's
+    colours: Mapping[str, str] = field(default_factory=dict)  # of that page
 
     @classmethod
     def of(cls, fields: Fields) -> Typed:
@@ -66,6 +67,7 @@ class Typed:
             address=fields.get("email", [""])[-1].strip(),
             slugs=tuple(dict.fromkeys(fields.get("channel", []))),
             in_frame=fields.get("from", [""])[-1] == "embed",
+            colours=chosen_colours({name: values[-1] for name, values in fields.items()}),
         )
 
 
@@ -145,7 +147,7 @@ async def _take(request: Request, typed: Typed, judged: Judged) -> tuple[str, in
 
 
 def _subscribed(request: Request, typed: Typed) -> Response:
-    return _answer(request, "subscribed.html", in_frame=typed.in_frame, status=200)
+    return _answer(request, "subscribed.html", typed, status=200)
 
 
 async def _form_again(request: Request, typed: Typed, *, note: str | None, status: int, wait: bool = False) -> Response:
@@ -157,7 +159,7 @@ async def _form_again(request: Request, typed: Typed, *, note: str | None, statu
     return _answer(
         request,
         "subscribe.html",
-        in_frame=typed.in_frame,
+        typed,
         status=status,
         address=clean_line(typed.address[:_LONGEST_SHOWN]),
         ticked=ticked,
@@ -167,14 +169,21 @@ async def _form_again(request: Request, typed: Typed, *, note: str | None, statu
     )
 
 
-def _answer(request: Request, name: str, *, in_frame: bool, status: int, **values: Any) -> Response:
+def _answer(request: Request, name: str, typed: Typed, *, status: int, **values: Any) -> Response:
     """Render a page, or what stands in the frame in its place."""
     site = state_of(request)
-    if not in_frame:
+    if not typed.in_frame:
         return site.pages.answer(request, name, status=status, headers=_NO_STORE, layout="layout.html", **values)
-    scripts = site.app.config.subscribe.proof_of_work
-    headers = {**_NO_STORE, "Content-Security-Policy": page_policy(scripts=scripts, framed_by="*")}
-    return site.pages.answer(request, name, status=status, headers=headers, layout="frame.html", **values)
+    return site.pages.answer(
+        request,
+        name,
+        status=status,
+        headers={**_NO_STORE, **FRAME_HEADERS},
+        layout="frame.html",
+        colours=typed.colours,
+        colours_link=colours_link(typed.colours),
+        **values,
+    )
 
 
 async def _channels(site: SiteState, slugs: Sequence[str]) -> list[Channel]:

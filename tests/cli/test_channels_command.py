@@ -94,6 +94,28 @@ def test_a_channel_is_added_shown_and_tried(alerts: Alerts) -> None:
     assert alerts("channels", "test", "--query", "nio OR byd").out == "the query: matches 0 of 0 articles\n"
 
 
+def test_the_html_for_other_pages_is_printed_ready_to_copy(alerts: Alerts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALERTS_SITE__URL", "https://alerts.example/")
+    alerts("channels", "add", "--slug", "rock", "--name", 'Rock "n" <Roll>', "--query", "rock")
+    shown = alerts("channels", "show", "rock")
+    assert (
+        '<iframe src="https://alerts.example/embed/rock" title="Rock &#34;n&#34; &lt;Roll&gt; News Alert"' in shown.out
+    )
+    assert '<script src="https://alerts.example/static/embed.js" async></script>' in shown.out
+    assert '<form action="https://alerts.example/subscribe" method="post">' in shown.out
+    data = alerts("channels", "show", "rock", "--json").data
+    assert data["embed"] in shown.out
+    assert data["form"] in shown.out
+
+
+def test_a_closed_channel_has_no_html_for_other_pages(alerts: Alerts, tmp_path: Path) -> None:
+    alerts("channels", "list")
+    (tmp_path / "config.yaml").write_text(CONFIG.partition("  - slug: tesla")[0])
+    closed = alerts("channels", "show", "tesla", "--json").data
+    assert (closed["state"], closed["embed"], closed["form"]) == ("retired", None, None)
+    assert "<iframe" not in alerts("channels", "show", "tesla").out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
