@@ -21,8 +21,8 @@ from alerts.core.undo import last_leaving, mark_of
 from alerts.services.export_person import export_person
 from alerts.services.forget import forget
 from alerts.services.preferences import Held, channels_to_follow, person_for_manage
-from alerts.web.forms import read_form
 from alerts.web.filtered import filtered, page_of, read_filter, read_page
+from alerts.web.forms import read_form
 from alerts.web.state import SiteState, state_of
 from alerts.web.wishes import Said, Visit, fulfil
 
