@@ -126,3 +126,10 @@ def test_a_recipient_that_is_none_fails_alone() -> None:
     with pytest.raises(ValueError, match="Message-ID"):
         splice(mail, message_id="<1@x>\r\nBcc: y")
     assert splice(mail) == alert()
+
+
+def test_a_site_that_leads_to_its_own_page_is_spliced_likewise() -> None:
+    site = replace(SITE, links_to_site=True)
+    spliced = splice(compiled(site=site))
+    assert spliced == alert(site=site, links=Links.of(site, manage="M" * 44, unsubscribe="U" * 44))
+    assert b"https://news.example/a/7" in spliced.replace(b"=\r\n", b"")

@@ -156,7 +156,11 @@ class Daemon:
             self._process = subprocess.Popen(
                 self._site.command("run"), stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self._site._environ()
             )
-        wait_until(self._is_ready, within_s=30, what=f"the daemon is ready; log:\n{self.log()[-3000:]}")
+        try:
+            wait_until(self._is_ready, within_s=60, what="the daemon is ready")
+        except BaseException:
+            self.kill()  # else it would live on, with nobody who knows of it
+            raise
         return self
 
     def _is_ready(self) -> bool:

@@ -312,3 +312,28 @@ async def test_metrics_are_numbers_in_the_prometheus_format_and_name_nobody(web:
     assert answer.headers["content-type"].startswith("text/plain")
     assert 'alerts_delivery_tries_total{outcome="sent"} 3.0' in answer.text
     assert "@" not in answer.text
+
+
+async def test_an_alerts_page_names_the_article_as_the_original(web: Website, world: World) -> None:
+    channel = await world.channel()
+    article = await world.article(await world.source(), title=HOSTILE[:40], channels=(channel,))
+    page = html5lib.parse((await web.visitor.get(f"/a/{article}")).text, namespaceHTMLElements=False)
+    said = {one.get("property"): one.get("content") for one in page.iter("meta") if one.get("property")}
+    (canonical,) = [one.get("href") for one in page.iter("link") if one.get("rel") == "canonical"]
+    assert canonical == said["og:url"] == "https://daily.example/a"
+    assert (said["og:type"], said["og:site_name"]) == ("article", "EV Daily")
+    assert said["og:description"] == "A line."
+    assert said["og:title"].startswith('"><script>')
+    await change(world, article, url="javascript:alert(1)", summary=[])
+    page = html5lib.parse((await web.visitor.get(f"/a/{article}")).text, namespaceHTMLElements=False)
+    (canonical,) = [one.get("href") for one in page.iter("link") if one.get("rel") == "canonical"]
+    assert canonical == f"{ORIGIN}/a/{article}"
+
+
+async def test_mails_lead_to_the_alerts_page_where_the_config_says_so(
+    db: Database, tmp_path: Path, now: datetime
+) -> None:
+    async with website(db, tmp_path, now, more="mail: {links: site}\n") as web:
+        assert web.app.site.links_to_site
+    async with website(db, tmp_path, now) as web:
+        assert not web.app.site.links_to_site
