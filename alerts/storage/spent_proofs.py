@@ -15,7 +15,7 @@ from alerts.storage.schema import spent_proofs
 async def spend(tx: AsyncConnection, proof: Proof) -> bool:
     """Mark a proof as spent; False when it was before. Of two at once one waits, and then knows."""
     row = insert(tx, spent_proofs).values(proof_hash=proof.hash, expires_at=proof.expires_at)
-    return (await tx.execute(row.on_conflict_do_nothing())).rowcount == 1
+    return await tx.scalar(row.on_conflict_do_nothing().returning(spent_proofs.c.proof_hash)) is not None
 
 
 async def purge(tx: AsyncConnection, *, now: datetime, limit: int) -> int:

@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from starlette.endpoints import HTTPEndpoint
@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from alerts.core.addresses import normalise
-from alerts.core.errors import AddressError
+from alerts.core.errors import AddressError, NotFoundError
 from alerts.core.model import Channel, ChannelState
 from alerts.core.sentences import N_
 from alerts.core.text import clean_line
@@ -71,6 +71,13 @@ class Typed:
         )
 
 
+class _Again(NamedTuple):
+    """Why the form is shown again."""
+
+    note: str
+    status: int
+
+
 class Subscribe(HTTPEndpoint):
     """``/subscribe``."""
 
@@ -86,71 +93,75 @@ class Subscribe(HTTPEndpoint):
         fields = await read_fields(request, most=MOST_CHANNELS + 10)
         typed, judged = Typed.of(fields), judge(site.app, fields, site.now())
         if judged.verdict is not Verdict.BOT:
-            wrong = await _what_is_wrong(site, typed)
-            if wrong is not None:
-                return await _form_again(request, typed, note=wrong, status=422)
-            again = _asks_again(judged) or await _take(request, typed, judged)
+            again = _what_is_wrong(typed) or _asks_again(judged) or await _take(request, typed, judged)
             if again is not None:
-                return await _form_again(request, typed, note=again[0], status=again[1], wait=True)
+                return await _form_again(request, typed, note=again.note, status=again.status)
         answer = _subscribed(request, typed)
         await answer_after(started)
         return answer
 
 
-async def _what_is_wrong(site: SiteState, typed: Typed) -> str | None:
-    """Say what cannot be meant, by the form and the channels that there are alone."""
+def _what_is_wrong(typed: Typed) -> _Again | None:
+    """Say what cannot be meant, by the form alone."""
     if not typed.address:
-        return NO_ADDRESS
+        return _Again(NO_ADDRESS, 422)
     try:
         normalise(typed.address)
     except AddressError:
-        return BAD_ADDRESS
-    if not typed.slugs:
-        return NO_CHANNEL
-    return None if len(await _channels(site, typed.slugs)) == len(typed.slugs) else UNKNOWN_CHANNEL
+        return _Again(BAD_ADDRESS, 422)
+    return None if typed.slugs else _Again(NO_CHANNEL, 422)
 
 
-def _asks_again(judged: Judged) -> tuple[str, int] | None:
-    """Say what keeps a form from counting yet, and the status of the page that says so; None where nothing does."""
+def _asks_again(judged: Judged) -> _Again | None:
+    """Say what keeps a form from counting yet."""
     match judged.verdict:
         case Verdict.AGAIN:
-            return ONCE_MORE, 200
+            return _Again(ONCE_MORE, 200)
         case Verdict.WORK_MISSING:
-            return A_LITTLE_LATER, 200
+            return _Again(A_LITTLE_LATER, 200)
         case Verdict.WORK_REFUSED:
-            return STALE, 422
+            return _Again(STALE, 422)
         case Verdict.PASSED | Verdict.BOT:
             return None
 
 
-async def _take(request: Request, typed: Typed, judged: Judged) -> tuple[str, int] | None:
-    """Subscribe; return what to say, and the status, where the form has to be pressed once more."""
-    site = state_of(request)
-    outcome = await subscribe_by_form(
+async def _take(request: Request, typed: Typed, judged: Judged) -> _Again | None:
+    """Subscribe; return why the form has to be pressed once more, if it has to."""
+    if not all(_SLUG.match(slug) for slug in typed.slugs):
+        return _Again(UNKNOWN_CHANNEL, 422)
+    form = Form(
+        address=typed.address,
+        slugs=typed.slugs,
+        language=state_of(request).pages.language(request),
+        network=network_of(request),
+        proof=judged.spends,
+    )
+    try:
+        outcome = await _subscribe(state_of(request), form)
+    except NotFoundError:
+        return _Again(UNKNOWN_CHANNEL, 422)
+    if outcome is FormOutcome.OVER_BUDGET:
+        _log.info("form_over_budget", form="subscribe")
+    return _Again(STALE, 422) if outcome is FormOutcome.PROOF_SPENT else None
+
+
+async def _subscribe(site: SiteState, form: Form) -> FormOutcome:
+    return await subscribe_by_form(
         site.app.db,
-        Form(
-            address=typed.address,
-            slugs=typed.slugs,
-            language=site.pages.language(request),
-            network=network_of(request),
-            proof=judged.spends,
-        ),
+        form,
         mails_an_hour=site.app.config.subscribe.mails_an_hour,
         now=site.now(),
         secrets=site.app.secrets,
         salt=secrets.token_bytes(SALT_SIZE),
         enlist=site.app.queue.enlist,
     )
-    if outcome is FormOutcome.OVER_BUDGET:
-        _log.info("form_over_budget", form="subscribe")
-    return (STALE, 422) if outcome is FormOutcome.PROOF_SPENT else None
 
 
 def _subscribed(request: Request, typed: Typed) -> Response:
     return _answer(request, "subscribed.html", typed, status=200)
 
 
-async def _form_again(request: Request, typed: Typed, *, note: str | None, status: int, wait: bool = False) -> Response:
+async def _form_again(request: Request, typed: Typed, *, note: str | None, status: int) -> Response:
     """Show the form, with what was typed, and the channels that were ticked before some others."""
     site = state_of(request)
     ticked = await _channels(site, typed.slugs)
@@ -165,7 +176,7 @@ async def _form_again(request: Request, typed: Typed, *, note: str | None, statu
         ticked=ticked,
         others=others[:OFFERED],
         note=note,
-        wait=wait,
+        wait=note is not None,
     )
 
 
