@@ -1,0 +1,227 @@
+"""A site with something on every page, and the list of its pages: what is proved of pages is proved of all in it.
+
+A new page gets its line in ``every_page``; whoever is needed to see it joins the people there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cast import World
+from mailbag import waiting_mails
+from playwright.async_api import Page, Response, Route
+from sqlalchemy import select
+from website import Website
+
+from alerts.core.tokens import confirmation_token
+from alerts.mail.caught import MailEnvelope, MailStore
+from alerts.services.fan_out import fan_out
+from alerts.services.subscribe import subscribe
+from alerts.storage import schema
+
+MAILS = ("confirmation mail", "alert mail", "alert mail in Chinese")  # in the order in which they come to be owed
+SLUGS = ("xiaomi", "tesla", "byd")
+LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 3
+FOREIGN_MAIL = (
+    b"Subject: Hello\r\nContent-Type: text/html\r\n\r\n<html><head></head><body onload=\"document.title='x'\">"
+    b"<script>top.location='http://127.0.0.1:1/'</script><img src=x onerror=alert(1)><table width=2000><tr><td>x"
+    b'<a href="/healthz">link</a></table><form action=/u/x method=post><button>Go</button></form></body></html>\r\n'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page: its path, the form that is posted where it answers a press, and the status that is right for it."""
+
+    path: str
+    form: Mapping[str, str] | None = None
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Texts:
+    """What operators, publishers and feeds may have written."""
+
+    channel: str
+    title: str
+    lines: Sequence[str]
+    body: str
+    author: str
+    term: str
+    link: str | None
+    local_part: str = "alice"  # of the address that mails go to
+
+
+HARSH = Texts(
+    channel=LONG,
+    title=f"小米 {LONG} مرحبا",
+    lines=[LONG, "第二行", "\u202eoiximaiX\u202c and on"],
+    body=f"{LONG}\n\nEnd.",
+    author=LONG,
+    term=LONG,
+    link=None,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What there is to be seen: articles, and mails in the catcher by what they are."""
+
+    story: int  # an article that only we publish
+    article: int  # one that has a link
+    mails: Mapping[str, str] = field(default_factory=dict)
+
+
+async def furnish(web: Website, now: datetime, maildir: Path, texts: Texts = HARSH) -> Stage:
+    """Put ``texts`` wherever somebody else's text may stand, and let the mails about them be caught."""
+    world = World(web.app.db, now)
+    channels = [await world.channel(slug) for slug in SLUGS]
+    source = await world.source()
+    story = await world.article(source, title=texts.title, channels=tuple(channels[:2]))
+    article = await world.article(source, title=f"{texts.title}.", channels=(channels[1],))
+    for number in range(25):  # so that there are older ones
+        await world.article(source, title=f"Tesla {number}", channels=(channels[1],))
+    hits = [{"term": texts.term, "zone": "title", "count": 3}, {"term": "x", "zone": texts.term, "count": 1}]
+    item = {"summary": list(texts.lines), "body": texts.body, "author": texts.author, "tags": [texts.term]}
+    async with web.app.db.transaction() as tx:
+        tables = schema.metadata.tables
+        await tx.execute(tables["fan_outs"].delete().where(tables["fan_outs"].c.article_id != story))
+        await tx.execute(tables["matches"].update().values(hits=hits))
+        named = tables["channels"].update().where(tables["channels"].c.slug == "tesla")
+        await tx.execute(named.values(name=texts.channel, query=texts.term))
+        await tx.execute(tables["channels"].update().where(tables["channels"].c.slug == "byd").values(state="retired"))
+        await tx.execute(tables["articles"].update().values(**item))
+        await tx.execute(tables["articles"].update().where(tables["articles"].c.id == story).values(url=texts.link))
+    return Stage(story, article, await _catch(web, now, maildir, story, texts.local_part))
+
+
+async def _catch(web: Website, now: datetime, maildir: Path, story: int, local_part: str) -> dict[str, str]:
+    """Let one of each kind of mail be caught, beside a foreign one; return their ids."""
+    store = MailStore(maildir)
+    await asyncio.to_thread(store.open)
+    await _person(web, now, f"{local_part}.asks", ["xiaomi", "tesla"], confirmed=False)
+    await _person(web, now, local_part, ["xiaomi", "tesla"])
+    await _person(web, now, f"{local_part}.zh", ["xiaomi", "tesla"], language="zh")
+    await fan_out(web.app.db, story, now=now)
+    mails = {
+        "foreign mail": store.add(FOREIGN_MAIL, MailEnvelope("a@site.example", (f"{'b' * 60}@reader.example",) * 3))
+    }
+    for name, one in zip(MAILS, await waiting_mails(web.app), strict=True):
+        mails[name] = store.add(one.message, MailEnvelope(one.sender, (one.recipient,)))
+    return mails
+
+
+async def every_page(web: Website, now: datetime, stage: Stage) -> dict[str, Place]:
+    """Return every page by its name; the people whom they are about are made for it, one for each press."""
+    following = list(SLUGS[:2])
+    reader = await _person(web, now, "reader", following)
+    gone = await _person(web, now, "gone", [])
+    leaving = [await _person(web, now, f"leaving{number}", following) for number in range(4)]
+    places = {
+        "channels": Place("/"),
+        "channel": Place("/c/tesla"),
+        "channel, older": Place("/c/tesla?before=9"),
+        "channel, closed": Place("/c/byd"),
+        "alert": Place(f"/a/{stage.story}"),
+        "alert with a link": Place(f"/a/{stage.article}"),
+        "no such page": Place("/nothing", status=404),
+        "not in this way": Place("/", form={"x": "y"}, status=405),
+        "confirm": await _asked(web, now, "new"),
+        "confirm, too late": await _asked(web, now - timedelta(hours=49), "late", status=410),
+        "confirm, unknown": Place("/confirm/x", status=404),
+        "manage": Place(web.manage_link(reader)),
+        "manage, nothing held": Place(web.manage_link(gone)),
+        "manage, unknown": Place("/m/x", status=404),
+        "leave": Place(web.leave_link(reader, stage.story)),
+        "leave, one channel": Place(web.leave_link(reader, stage.article)),
+        "leave, nothing held": Place(web.leave_link(gone, stage.story)),
+        "leave, unknown": Place("/u/x"),
+        "left": Place(web.leave_link(leaving[0], stage.article), {"leave": "these"}),
+        "left everything": Place(web.leave_link(leaving[1], stage.story), {"leave": "all"}),
+        "left one on the manage page": Place(web.manage_link(leaving[2]), {"do": "leave:tesla"}),
+        "forgotten": Place(web.manage_link(leaving[3]), {"do": "forget"}),
+        "confirmed": await _asked(web, now, "certain", form={}),
+    }
+    return places | _catcher_pages(stage)
+
+
+def _catcher_pages(stage: Stage) -> dict[str, Place]:
+    if not stage.mails:
+        return {}
+    pages = {"caught": Place("/catcher?refresh=off")}
+    for name, key in stage.mails.items():
+        views = ("html", "text", "headers", "source") if name == "alert mail" else ("html",)
+        pages |= {f"{name}, {view}": Place(f"/catcher/{key}/{view}") for view in views}
+    pages["foreign mail, text"] = Place(f"/catcher/{stage.mails['foreign mail']}/text")
+    return pages
+
+
+async def _person(
+    web: Website,
+    now: datetime,
+    name: str,
+    slugs: Sequence[str],
+    *,
+    confirmed: bool = True,
+    language: str | None = None,
+) -> int:
+    """Subscribe somebody; to nothing any more, when no channel is named."""
+    done = await subscribe(
+        web.app.db,
+        address=f"{name}@reader.example",
+        language=language,
+        slugs=slugs or ["xiaomi"],
+        frequency=None,
+        confirmed=confirmed,
+        now=now,
+        secrets=web.app.secrets,
+        salt=_salt(name),
+    )
+    if not slugs:
+        held = schema.subscriptions
+        ended = {"state": "ended", "ended_at": now, "end_reason": "unsubscribed"}
+        async with web.app.db.transaction() as tx:
+            await tx.execute(held.update().where(held.c.subscriber_id == done.subscriber.id).values(**ended))
+    return done.subscriber.id
+
+
+async def _asked(
+    web: Website, at: datetime, name: str, *, form: Mapping[str, str] | None = None, status: int = 200
+) -> Place:
+    """Let somebody ask for two channels; return the page behind the link of their mail."""
+    person = await _person(web, at, name, ["xiaomi", "tesla"], confirmed=False)
+    asked = select(schema.confirmations.c.id).where(schema.confirmations.c.subscriber_id == person)
+    async with web.app.db.reading() as tx:
+        key = (await tx.scalars(asked)).one()
+    return Place("/confirm/" + confirmation_token(web.app.secrets, key, _salt(name)), form, status)
+
+
+def _salt(name: str) -> bytes:
+    return hashlib.sha256(name.encode()).digest()[:16]
+
+
+async def visit(page: Page, origin: str, place: Place) -> Response:
+    """Go to a page as a reader gets there: by its link, or by the press of a button."""
+    url = origin + place.path
+    if place.form is not None:
+        await page.route(url, _Press(place.form), times=1)
+    answer = await page.goto(url)
+    assert answer is not None, url
+    assert answer.status == place.status, f"{url}: {answer.status}"
+    return answer
+
+
+class _Press:
+    """Makes the next request one that posts a form."""
+
+    def __init__(self, form: Mapping[str, str]) -> None:
+        self._body = "&".join(f"{name}={value}" for name, value in form.items())
+
+    async def __call__(self, route: Route) -> None:
+        headers = {**route.request.headers, "content-type": "application/x-www-form-urlencoded"}
+        await route.continue_(method="POST", headers=headers, post_data=self._body)
