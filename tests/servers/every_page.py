@@ -124,9 +124,24 @@ async def every_page(web: Website, now: datetime, stage: Stage) -> dict[str, Pla
     leaving = [await _person(web, now, f"leaving{number}", following) for number in range(4)]
     places = {
         "channels": Place("/"),
+        "channels, found": Place("/?q=mi"),
+        "channels, none found": Place("/?q=nowhere"),
         "channel": Place("/c/tesla"),
         "channel, older": Place("/c/tesla?before=9"),
         "channel, closed": Place("/c/byd"),
+        "box in a frame": Place("/embed/tesla"),
+        "box in a frame, in colours": Place("/embed/tesla?paper=102030&accent=ffcc00"),
+        "box in a frame, closed": Place("/embed/byd"),
+        "box in a frame, unknown": Place("/embed/nothing", status=404),
+        "subscribe": Place("/subscribe?channel=tesla"),
+        "subscribe, once more": Place("/subscribe", {"email": "nobody", "channel": "tesla"}, 422),
+        "subscribed": Place("/subscribe", {"email": "subscribes@reader.example", "channel": "tesla"}),
+        "subscribed in a frame": Place(
+            "/subscribe", {"email": "x@reader.example", "channel": "tesla", "from": "embed"}
+        ),
+        "lost link": Place("/manage"),
+        "lost link, once more": Place("/manage", {"email": "nobody"}, 422),
+        "lost link, sent": Place("/manage", {"email": "reader@reader.example"}),
         "alert": Place(f"/a/{stage.story}"),
         "alert with a link": Place(f"/a/{stage.article}"),
         "no such page": Place("/nothing", status=404),
