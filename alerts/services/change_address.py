@@ -93,11 +93,11 @@ async def change_address(
             return None
         wanted = normalise(found.email)
         own, other = await subscribers.lock_with_address(tx, found.subscriber_id, wanted.key)
-        if own is None:
-            return None
+        if own is None:  # another press was quicker, and the two rows are one already
+            return _already(found, other)
         outcome = _worth(found, now)
         if outcome is ChangeOutcome.OPEN and not await confirmations.mark_confirmed(tx, found.id, now=now):
-            outcome = ChangeOutcome.ALREADY  # another press was quicker
+            outcome = ChangeOutcome.ALREADY  # likewise
         if outcome is not ChangeOutcome.OPEN:
             return AddressChange(outcome=outcome, email=found.email, subscriber=own)
         person = await _take_over(tx, own, other, wanted, now)
@@ -105,6 +105,12 @@ async def change_address(
         if enlist is not None:
             await enlist(tx, Job(Step.DELIVER, Lane.CONFIRMATION))
     return AddressChange(outcome=ChangeOutcome.CHANGED, email=wanted.email, subscriber=person)
+
+
+def _already(found: Confirmation, person: Subscriber | None) -> AddressChange | None:
+    if person is None or found.email is None:
+        return None
+    return AddressChange(outcome=ChangeOutcome.ALREADY, email=found.email, subscriber=person)
 
 
 async def _take_over(

@@ -93,10 +93,14 @@ async def mark_confirmed(tx: AsyncConnection, confirmation_id: int, *, now: date
 
 
 async def count_since(tx: AsyncConnection, subscriber_ids: Collection[int], *, since: datetime) -> dict[int, int]:
-    """Count the requests of these subscribers since a moment, by subscriber, where there are any."""
+    """Count the requests for channels of these subscribers since a moment, by subscriber, where there are any."""
     statement = (
         select(confirmations.c.subscriber_id, func.count())
-        .where(confirmations.c.subscriber_id.in_(subscriber_ids), confirmations.c.created_at > since)
+        .where(
+            confirmations.c.subscriber_id.in_(subscriber_ids),
+            confirmations.c.created_at > since,
+            confirmations.c.email.is_(None),  # those went to other addresses
+        )
         .group_by(confirmations.c.subscriber_id)
     )
     return dict((await tx.execute(statement)).all())

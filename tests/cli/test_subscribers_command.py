@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from alerts.cli import main
+from alerts.services.preferences import pause
+from alerts.storage.engine import Database
 
 CONFIG = """\
 site:
@@ -67,6 +71,21 @@ def test_an_address_is_added_and_shown(alerts: Alerts) -> None:
     held = [(one["channel"], one["state"], one["frequency"]) for one in shown["subscriptions"]]
     assert held == [("xiaomi", "active", "daily"), ("tesla", "active", "daily")]
     assert "xiaomi: active, daily" in alerts("show", "alice@example.com").out
+
+
+def test_it_is_shown_until_when_somebody_pauses(alerts: Alerts, tmp_path: Path) -> None:
+    alerts("add", "alice@example.com", "xiaomi", "--confirmed")
+    assert alerts("show", "alice@example.com", "--json").data["paused_until"] is None
+    until = datetime(2030, 1, 31, tzinfo=UTC)
+
+    async def pause_alice() -> None:
+        db = await Database.open(f"sqlite:///{tmp_path / 'var' / 'alerts.db'}")
+        await pause(db, subscriber_id=1, until=until, now=until)
+        await db.close()
+
+    asyncio.run(pause_alice())
+    assert alerts("show", "alice@example.com", "--json").data["paused_until"] == until.isoformat()
+    assert f"paused_until: {until.isoformat()}" in alerts("show", "alice@example.com").out
 
 
 def test_without_confirmed_a_confirmation_is_owed_at_most_three_times_a_day(alerts: Alerts) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import statistics
 import time
@@ -479,6 +480,27 @@ async def test_two_rows_of_one_person_become_one_and_nothing_active_is_lost(caro
     # U5: what lies in the mailbox that we go on mailing still unsubscribes.
     await carol.web.visitor.post(carol.web.leave_link(other, article))
     assert await carol.follows(other) == {"tesla"}
+
+
+async def test_of_many_presses_at_once_one_changes_the_address_and_all_are_friendly(carol: Carol) -> None:
+    (other,) = await carol.world.readers(1, (carol.channels["byd"],), start=5)
+    link = await new_address_link(carol, "reader5@example.org")
+    answers = await asyncio.gather(*(carol.web.visitor.post(link) for _ in range(6)))
+    assert [answer.status_code for answer in answers] == [200] * 6
+    assert sum("come here now" in answer.text for answer in answers) == 1
+    assert await carol.follows(other) == {"xiaomi", "tesla", "byd"}
+    assert (await carol.mailed()).count("address_changed") == 1
+
+
+async def test_two_people_who_swap_addresses_at_once_wait_for_each_other(carol: Carol) -> None:
+    """Whoever is first takes both rows: then the other's wish is about a person that is one with them."""
+    (fresh,) = await carol.world.readers(1, (carol.channels["byd"],), start=5)
+    there = await new_address_link(carol, "reader5@example.org")
+    back = await new_address_link(Carol(carol.web, carol.world, carol.channels, fresh), "reader1@example.org")
+    answers = await asyncio.gather(carol.web.visitor.post(there), carol.web.visitor.post(back))
+    assert {answer.status_code for answer in answers} == {200}
+    left = await carol.row()
+    assert await carol.follows(left.id) == {"xiaomi", "tesla", "byd"}
 
 
 async def test_a_fan_out_that_passed_one_of_two_rows_reaches_the_person(carol: Carol, now: datetime) -> None:
