@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from starlette.requests import Request
 
 from alerts.app import App
 from alerts.web.pages import Pages
+
+FORMS_AT_ONCE = 4
 
 LastTick = Callable[[], datetime | None]
 
@@ -23,6 +26,8 @@ class SiteState:
     pages: Pages
     maildir: Path | None  # where the catcher keeps its mail; None without a catcher
     last_tick: LastTick | None  # None where no clock runs
+    #: The door for forms that may cause a mail: a flood of them waits there, and leaves pages and database alone.
+    forms: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(FORMS_AT_ONCE))
 
     def now(self) -> datetime:
         """Return the time, once for a request."""
