@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, func, select, text
+from sqlalchemy import ColumnElement, ScalarSelect, delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.budgets import A_NETWORK, AN_ADDRESS, REMEMBERED, Budget, site_budget
@@ -27,20 +27,23 @@ async def spend(tx: AsyncConnection, *, address_hash: str, network: str, now: da
     if tx.dialect.name == "postgresql":
         await tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     it = budgeted_mails.c
-    if (
-        await _is_used_up(tx, AN_ADDRESS, now, it.address_hash == address_hash)
-        or await _is_used_up(tx, A_NETWORK, now, it.network == network)
-        or await _is_used_up(tx, site_budget(site_limit), now)
-    ):
+    of_site = site_budget(site_limit)
+    spent = select(
+        _spent(AN_ADDRESS, now, it.address_hash == address_hash),
+        _spent(A_NETWORK, now, it.network == network),
+        _spent(of_site, now),
+    )
+    of = (AN_ADDRESS, A_NETWORK, of_site)
+    if any(mails >= budget.mails for mails, budget in zip((await tx.execute(spent)).one(), of, strict=True)):
         return False
     await tx.execute(insert(tx, budgeted_mails).values(address_hash=address_hash, network=network, created_at=now))
     return True
 
 
-async def _is_used_up(tx: AsyncConnection, budget: Budget, now: datetime, *whose: ColumnElement[bool]) -> bool:
-    spent = select(func.count()).select_from(budgeted_mails)
-    spent = spent.where(*whose, budgeted_mails.c.created_at > now - budget.within)
-    return (await tx.scalar(spent) or 0) >= budget.mails
+def _spent(budget: Budget, now: datetime, *whose: ColumnElement[bool]) -> ScalarSelect[int]:
+    """Count what was spent within the budget's window."""
+    counted = select(func.count()).select_from(budgeted_mails)
+    return counted.where(*whose, budgeted_mails.c.created_at > now - budget.within).scalar_subquery()
 
 
 async def purge(tx: AsyncConnection, *, now: datetime, limit: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +13,8 @@ from starlette.requests import Request
 from alerts.app import App
 from alerts.web.finder import ChannelFinder
 from alerts.web.pages import Pages
+
+FORMS_AT_ONCE = 4
 
 LastTick = Callable[[], datetime | None]
 
@@ -25,6 +28,8 @@ class SiteState:
     maildir: Path | None  # where the catcher keeps its mail; None without a catcher
     last_tick: LastTick | None  # None where no clock runs
     finder: ChannelFinder = field(default_factory=ChannelFinder)
+    #: The door for forms that may cause a mail: a flood of them waits there, and leaves pages and database alone.
+    forms: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(FORMS_AT_ONCE))
 
     def now(self) -> datetime:
         """Return the time, once for a request."""

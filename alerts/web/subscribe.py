@@ -91,12 +91,13 @@ class Subscribe(HTTPEndpoint):
         started = time.monotonic()
         site = state_of(request)
         fields = await read_fields(request, most=MOST_CHANNELS + 10)
-        typed, judged = Typed.of(fields), judge(site.app, fields, site.now())
-        if judged.verdict is not Verdict.BOT:
-            again = _what_is_wrong(typed) or _asks_again(judged) or await _take(request, typed, judged)
-            if again is not None:
-                return await _form_again(request, typed, note=again.note, status=again.status)
-        answer = _subscribed(request, typed)
+        async with site.forms:
+            typed, judged = Typed.of(fields), judge(site.app, fields, site.now())
+            if judged.verdict is not Verdict.BOT:
+                again = _what_is_wrong(typed) or _asks_again(judged) or await _take(request, typed, judged)
+                if again is not None:
+                    return await _form_again(request, typed, note=again.note, status=again.status)
+            answer = _subscribed(request, typed)
         await answer_after(started)
         return answer
 
