@@ -38,7 +38,7 @@ _HEADERS = {
     "X-Robots-Tag": "noindex",
 }
 _INDEXED = {"/", "/c/{slug}"}  # what a search engine may list
-_QUIET = {"/healthz", "/readyz", "/static/{name}"}
+_QUIET = {"/healthz", "/readyz", "/static/{name}", "/embed.css"}
 
 _log = structlog.get_logger(__name__)
 

@@ -14,7 +14,7 @@ from alerts.core.channel_search import question
 from alerts.core.history import MONTH, mails_a_month
 from alerts.core.model import Channel, ChannelState
 from alerts.storage import articles, channels, directory
-from alerts.web.paging import PageNumber, page_number
+from alerts.web.page_number import PageNumber, page_number
 from alerts.web.slugs import channel_asked_for
 from alerts.web.state import SiteState, state_of
 from alerts.web.why import why

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
 from cast import World
-from chromium import chromium
+from chromium import chromium, watch
 from playwright.async_api import Browser, Page, Route
-from sqlalchemy import select
+from sqlalchemy import select, update
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -27,6 +26,7 @@ from alerts.web.server import WebServer
 
 pytestmark = pytest.mark.browser
 
+LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 3
 # Mallory's frame, on the same page, says what ours would say.
 FOREIGN = """<!doctype html><html lang="en"><title>Another paper</title><link rel="icon" href="data:,"><h1>A story</h1>
 {snippet}
@@ -91,9 +91,7 @@ async def until_it_fits(page: Page) -> float:
 
 async def test_the_frame_is_as_high_as_the_box_in_it_and_hears_nobody_else(browser: Browser, foreign: str) -> None:
     page = await browser.new_page(viewport={"width": 390, "height": 800})
-    said: list[Any] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
+    said = watch(page)
     await page.goto(foreign)
     closed = await until_it_fits(page)
     await page.frames[1].get_by_text("More channels", exact=True).click()
@@ -104,6 +102,26 @@ async def test_the_frame_is_as_high_as_the_box_in_it_and_hears_nobody_else(brows
     opened = await until_it_fits(page)
     assert closed + 40 < opened < 1_500  # Mallory said 2,000
     assert said == []
+    await page.close()
+
+
+@pytest.mark.parametrize("width", [280, 390, 1280])
+async def test_the_box_fits_any_width_whatever_a_channel_is_called(
+    browser: Browser, foreign: str, sqlite_db: Database, width: int
+) -> None:
+    async with sqlite_db.transaction() as tx:
+        await tx.execute(update(schema.channels).values(name=LONG))
+    page = await browser.new_page(viewport={"width": width, "height": 800})
+    await page.goto(foreign)
+    box = page.frames[1]
+    await box.get_by_text("More channels", exact=True).click()
+    widths = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    needed, given = await box.evaluate(widths)
+    assert needed <= given
+    origin = box.url.partition("/embed/")[0]
+    for path in ("/c/xiaomi", "/?q=mi"):
+        await page.goto(origin + path)
+        assert (await page.evaluate(widths))[0] <= max(width, 320), path
     await page.close()
 
 
