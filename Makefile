@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check pytest bench languages clean
+.PHONY: help install run test check pytest bench languages pictures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ languages: .venv/test-installed ## collect what is said to readers into alerts/l
 	@for po in alerts/languages/*.po; do \
 	  $(BIN)/pybabel -q update -i build/alerts.pot -o $$po -l $$(basename $$po .po) --no-fuzzy-matching --ignore-obsolete --no-wrap --ignore-pot-creation-date || exit 1; \
 	done
+
+pictures: .venv/test-installed ## draw docs/pictures anew: every page by day and by night, on a phone and on a desk
+	@$(BIN)/python tests/pictures.py
 
 clean: ## remove what make made; the database in var/ stays
 	rm -rf .venv build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
