@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check pytest bench languages clean
+.PHONY: help install run test check pytest bench languages pictures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ bench: .venv/test-installed ## run the benchmarks and print ratios
 
 languages: .venv/test-installed ## collect what is said to readers into alerts/languages/*.po, to be translated there
 	$(BIN)/python tests/sentences.py
+
+pictures: .venv/test-installed ## draw docs/pictures anew: every page by day and by night, on a phone and on a desk
+	@$(BIN)/python tests/pictures.py
 
 clean: ## remove what make made; the database in var/ stays
 	rm -rf .venv build dist .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -172,7 +172,8 @@ def _catcher_pages(stage: Stage) -> dict[str, Place]:
     for name, key in stage.mails.items():
         views = ("html", "text", "headers", "source") if name == "alert mail" else ("html",)
         pages |= {f"{name}, {view}": Place(f"/catcher/{key}/{view}") for view in views}
-    pages["foreign mail, text"] = Place(f"/catcher/{stage.mails['foreign mail']}/text")
+    if "foreign mail" in stage.mails:
+        pages["foreign mail, text"] = Place(f"/catcher/{stage.mails['foreign mail']}/text")
     return pages
 
 
