@@ -32,7 +32,8 @@ pytest: .venv/test-installed ## the tests only; PYTEST="-k name" picks some
 	$(if $(PYTEST),$(BIN)/pytest -n 2 --dist worksteal $(PYTEST))
 	$(if $(PYTEST),,$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report= tests/core)
 	$(if $(PYTEST),,$(BIN)/coverage report --show-missing --skip-covered --fail-under=100)
-	$(if $(PYTEST),,$(BIN)/pytest -n 3 --dist worksteal --ignore tests/core)
+	$(if $(PYTEST),,$(BIN)/pytest -n 3 --dist worksteal -m "not alone" --ignore tests/core)
+	$(if $(PYTEST),,$(BIN)/pytest -m alone --ignore tests/core)
 
 bench: .venv/test-installed ## run the benchmarks and print ratios
 	@set -e; for script in bench/bench_*.py; do $(BIN)/python $$script; done

@@ -12,16 +12,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment
 from markupsafe import Markup
 
 from alerts.app import App
+from alerts.core.sentences import N_
 from alerts.core.stamps import Proof, is_timely, stamp, waited, waiting_stamp
 from alerts.core.tokens import proof_key
 from alerts.web import work
 from alerts.web.forms import Fields
+
+ONCE_MORE = N_("Almost there: please press the button once more.")
+A_LITTLE_LATER = N_("Almost there: please wait five seconds, then press the button once more.")
+STALE = N_("This page was open for too long, or was sent twice. Please press the button once more.")
 
 DECOY, STAMP, WAITED, WORK = "website", "stamp", "waited", "proof"  # the fields' names
 
@@ -42,6 +47,13 @@ class Judged:
 
     verdict: Verdict
     spends: Proof | None = None
+
+
+class Again(NamedTuple):
+    """Why the form is shown again."""
+
+    note: str
+    status: int
 
 
 class FormProof:
@@ -87,3 +99,16 @@ def judge(app: App, fields: Fields, now: datetime) -> Judged:
         return Judged(Verdict.PASSED, proof) if proof else Judged(Verdict.WORK_REFUSED)
     proof = waited(fields.get(WAITED, [""])[-1], now, keys)
     return Judged(Verdict.PASSED, proof) if proof else Judged(Verdict.WORK_MISSING)
+
+
+def asks_again(judged: Judged) -> Again | None:
+    """Say what keeps a form from counting yet."""
+    match judged.verdict:
+        case Verdict.AGAIN:
+            return Again(ONCE_MORE, 200)
+        case Verdict.WORK_MISSING:
+            return Again(A_LITTLE_LATER, 200)
+        case Verdict.WORK_REFUSED:
+            return Again(STALE, 422)
+        case Verdict.PASSED | Verdict.BOT:
+            return None

@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 from starlette.endpoints import HTTPEndpoint
@@ -30,7 +30,7 @@ from alerts.storage.channels import active_channels, channels_by_slugs
 from alerts.web.forms import Fields, read_fields
 from alerts.web.frame import FRAME_HEADERS, chosen_colours, colours_link
 from alerts.web.neutral import answer_after
-from alerts.web.proof import Judged, Verdict, judge
+from alerts.web.proof import STALE, Again, Judged, Verdict, asks_again, judge
 from alerts.web.state import SiteState, state_of
 from alerts.web.visitor import network_of
 
@@ -44,9 +44,6 @@ NO_ADDRESS = N_("Type the address that the alerts should go to.")
 BAD_ADDRESS = N_("That does not look like an email address. Please look at it once more: name@example.com")
 NO_CHANNEL = N_("Tick at least one channel.")
 UNKNOWN_CHANNEL = N_("A channel that was ticked is not there any more. Please choose from these.")
-ONCE_MORE = N_("Almost there: please press the button once more.")
-A_LITTLE_LATER = N_("Almost there: please wait five seconds, then press the button once more.")
-STALE = N_("This page was open for too long, or was sent twice. Please press the button once more.")
 
 _log = structlog.get_logger(__name__)
 
@@ -71,13 +68,6 @@ class Typed:
         )
 
 
-class _Again(NamedTuple):
-    """Why the form is shown again."""
-
-    note: str
-    status: int
-
-
 class Subscribe(HTTPEndpoint):
     """``/subscribe``."""
 
@@ -94,7 +84,7 @@ class Subscribe(HTTPEndpoint):
         async with site.forms:
             typed, judged = Typed.of(fields), judge(site.app, fields, site.now())
             if judged.verdict is not Verdict.BOT:
-                again = _what_is_wrong(typed) or _asks_again(judged) or await _take(request, typed, judged)
+                again = _what_is_wrong(typed) or asks_again(judged) or await _take(request, typed, judged)
                 if again is not None:
                     return await _form_again(request, typed, note=again.note, status=again.status)
             answer = _subscribed(request, typed)
@@ -102,34 +92,21 @@ class Subscribe(HTTPEndpoint):
         return answer
 
 
-def _what_is_wrong(typed: Typed) -> _Again | None:
+def _what_is_wrong(typed: Typed) -> Again | None:
     """Say what cannot be meant, by the form alone."""
     if not typed.address:
-        return _Again(NO_ADDRESS, 422)
+        return Again(NO_ADDRESS, 422)
     try:
         normalise(typed.address)
     except AddressError:
-        return _Again(BAD_ADDRESS, 422)
-    return None if typed.slugs else _Again(NO_CHANNEL, 422)
+        return Again(BAD_ADDRESS, 422)
+    return None if typed.slugs else Again(NO_CHANNEL, 422)
 
 
-def _asks_again(judged: Judged) -> _Again | None:
-    """Say what keeps a form from counting yet."""
-    match judged.verdict:
-        case Verdict.AGAIN:
-            return _Again(ONCE_MORE, 200)
-        case Verdict.WORK_MISSING:
-            return _Again(A_LITTLE_LATER, 200)
-        case Verdict.WORK_REFUSED:
-            return _Again(STALE, 422)
-        case Verdict.PASSED | Verdict.BOT:
-            return None
-
-
-async def _take(request: Request, typed: Typed, judged: Judged) -> _Again | None:
+async def _take(request: Request, typed: Typed, judged: Judged) -> Again | None:
     """Subscribe; return why the form has to be pressed once more, if it has to."""
     if not all(_SLUG.match(slug) for slug in typed.slugs):
-        return _Again(UNKNOWN_CHANNEL, 422)
+        return Again(UNKNOWN_CHANNEL, 422)
     form = Form(
         address=typed.address,
         slugs=typed.slugs,
@@ -140,10 +117,10 @@ async def _take(request: Request, typed: Typed, judged: Judged) -> _Again | None
     try:
         outcome = await _subscribe(state_of(request), form)
     except NotFoundError:
-        return _Again(UNKNOWN_CHANNEL, 422)
+        return Again(UNKNOWN_CHANNEL, 422)
     if outcome is FormOutcome.OVER_BUDGET:
         _log.info("form_over_budget", form="subscribe")
-    return _Again(STALE, 422) if outcome is FormOutcome.PROOF_SPENT else None
+    return Again(STALE, 422) if outcome is FormOutcome.PROOF_SPENT else None
 
 
 async def _subscribe(site: SiteState, form: Form) -> FormOutcome:

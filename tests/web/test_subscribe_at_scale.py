@@ -24,7 +24,7 @@ from alerts.storage import schema, suppressions
 from alerts.storage.engine import Database
 from alerts.storage.subscribers import lock_subscribers
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(300)]
 
 TRIES = 500  # for each kind of address
 AT_ONCE = 4
