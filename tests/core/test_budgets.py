@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.core.budgets import UNKNOWN_NETWORK, network_of
+from alerts.core.budgets import REMEMBERED, UNKNOWN_NETWORK, network_of, site_budget
 
 
 @pytest.mark.parametrize(
@@ -49,3 +50,8 @@ def test_two_addresses_of_one_24_share_its_budget(network: int, one: int, other:
 @given(st.integers(1, 2**64 - 1), st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
 def test_two_addresses_of_one_64_share_its_budget(network: int, one: int, other: int) -> None:
     assert network_of(str(IPv6Address(network << 64 | one))) == network_of(str(IPv6Address(network << 64 | other)))
+
+
+def test_the_sites_budget_is_an_hours_and_is_remembered_for_long_enough() -> None:
+    assert (site_budget(7).mails, site_budget(7).within) == (7, timedelta(hours=1))
+    assert site_budget(7).within <= REMEMBERED

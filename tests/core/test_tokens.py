@@ -21,6 +21,7 @@ from alerts.core.tokens import (
     confirmation_token,
     hash_address,
     hash_token,
+    proof_key,
     read,
     sign,
 )
@@ -153,3 +154,9 @@ def test_a_confirmation_token_is_the_same_after_the_secrets_rotate(number: int, 
 def test_hashing_a_token_never_fails(text: str) -> None:
     assert re.fullmatch("[0-9a-f]{64}", hash_token(text))
     assert re.fullmatch("[0-9a-f]{64}", hash_token(text + "\ud800"))
+
+
+def test_the_key_of_proofs_outlives_a_rotation_and_is_no_other_key() -> None:
+    assert proof_key(SECRETS) == proof_key(Secrets((OLD, NEW)))
+    assert proof_key(SECRETS) != proof_key(Secrets((NEW,)))
+    assert proof_key(SECRETS) != OLD[1]
