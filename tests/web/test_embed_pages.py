@@ -102,6 +102,7 @@ async def test_colours_of_the_url_come_by_a_stylesheet_that_may_be_kept(web: Web
     sheets = [one.get("href") for one in page.findall(".//link[@rel='stylesheet']")]
     assert sheets[1:] == ["/embed.css?accent=0b6e4f&paper=ffffff"]
     fields = {one.get("name"): one.get("value") for one in page.findall(".//input[@type='hidden']")}
+    assert fields.pop("stamp")
     assert fields == {"from": "embed", "accent": "0b6e4f", "paper": "ffffff"}
     sheet = await web.visitor.get(sheets[1])
     assert sheet.headers["content-type"] == "text/css; charset=utf-8"
