@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check pytest bench languages pictures clean
+.PHONY: help install run test check pytest clock bench languages pictures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,7 +33,9 @@ pytest: .venv/test-installed ## the tests only; PYTEST="-k name" picks some
 	$(if $(PYTEST),,$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report= tests/core)
 	$(if $(PYTEST),,$(BIN)/coverage report --show-missing --skip-covered --fail-under=100)
 	$(if $(PYTEST),,$(BIN)/pytest -n 3 --dist worksteal -m "not alone" --ignore tests/core)
-	$(if $(PYTEST),,$(BIN)/pytest -m alone --ignore tests/core)
+
+clock: .venv/test-installed ## the tests that are about times on the clock; on a machine with nothing else to do
+	$(BIN)/pytest -m alone --ignore tests/core
 
 bench: .venv/test-installed ## run the benchmarks and print ratios
 	@set -e; for script in bench/bench_*.py; do $(BIN)/python $$script; done
