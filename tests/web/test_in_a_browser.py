@@ -31,7 +31,7 @@ async def test_a_hostile_mail_stays_in_its_frame(browser: Browser, visit: Visit)
 async def test_leaving_needs_the_button_and_works_without_scripts(browser: Browser, visit: Visit) -> None:
     context = await browser.new_context(java_script_enabled=False)
     page = await context.new_page()
-    await page.goto(visit.origin + visit.places["leave"].path)
+    await page.goto(visit.origin + visit.places["leave, one channel"].path)
     await page.get_by_role("button", name="Unsubscribe from everything").click()
     await page.get_by_role("heading", name="You have left").wait_for()
     await page.goto(visit.origin + visit.places["manage"].path)
