@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
+import shutil
 from collections.abc import AsyncIterator, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -82,22 +85,38 @@ def postgresql_url(postgresql_server: PostgresqlServer) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give an SQLite ledger that has the tables already, to be copied: making them takes longer than most tests."""
+    path = tmp_path_factory.mktemp("template") / "alerts.db"
+
+    async def make() -> None:
+        await (await Database.open(f"sqlite:///{path}")).close()
+
+    with ThreadPoolExecutor(1) as thread:  # the test that asks first may have a loop running in this one
+        thread.submit(lambda: asyncio.run(make())).result()
+    return path
+
+
 @pytest.fixture
-async def sqlite_db(tmp_path: Path) -> AsyncIterator[Database]:
+def sqlite_ledger_url(tmp_path: Path, sqlite_template: Path) -> str:
+    """Give the URL of a fresh SQLite ledger of the test's own."""
+    shutil.copy(sqlite_template, tmp_path / "alerts.db")
+    return f"sqlite:///{tmp_path / 'alerts.db'}"
+
+
+@pytest.fixture
+async def sqlite_db(sqlite_ledger_url: str) -> AsyncIterator[Database]:
     """Give a fresh SQLite ledger."""
-    db = await Database.open(f"sqlite:///{tmp_path / 'alerts.db'}")
+    db = await Database.open(sqlite_ledger_url)
     yield db
     await db.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+async def db(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
     """Give a fresh ledger, once of each kind."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'alerts.db'}"
-    else:
-        url = request.getfixturevalue("postgresql_ledger_url")
-    db = await Database.open(url)
+    db = await Database.open(request.getfixturevalue(f"{request.param}_ledger_url"))
     yield db
     await db.close()
 

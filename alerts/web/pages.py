@@ -16,7 +16,15 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 from babel.lists import format_list
 from babel.numbers import format_decimal
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, TemplateSyntaxError, pass_context
+from jinja2 import (
+    BytecodeCache,
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateSyntaxError,
+    pass_context,
+)
 from jinja2.runtime import Context
 from markupsafe import Markup
 from starlette.requests import Request
@@ -44,9 +52,11 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 class Pages:
     """The templates of one site; follows the config when it is reloaded."""
 
-    def __init__(self, app: App, *, has_catcher: bool) -> None:
+    def __init__(self, app: App, *, has_catcher: bool, compiled: BytecodeCache | None = None) -> None:
+        """``compiled`` keeps the compiled templates for whoever makes more than one site in a process."""
         self._app = app
         self._has_catcher = has_catcher
+        self._compiled = compiled
         self._built: _Built | None = None
 
     def answer(
@@ -130,7 +140,7 @@ class Pages:
     def _current(self) -> _Built:
         override = self._app.config.templates
         if self._built is None or self._built.override != override:
-            self._built = _Built(override, _environment(self._folders()), catalogues(override))
+            self._built = _Built(override, _environment(self._folders(), self._compiled), catalogues(override))
         return self._built
 
     def _folders(self) -> list[Path]:
@@ -197,8 +207,9 @@ class _Built(NamedTuple):
     catalogues: Mapping[str, NullTranslations]
 
 
-def _environment(folders: list[Path]) -> Environment:
+def _environment(folders: list[Path], compiled: BytecodeCache | None) -> Environment:
     environment = Environment(
+        bytecode_cache=compiled,
         loader=ChoiceLoader([FileSystemLoader(folder) for folder in folders]),
         autoescape=True,
         undefined=StrictUndefined,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jinja2 import BytecodeCache
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -18,15 +19,21 @@ from alerts.web.state import LastTick, SiteState
 
 
 def create_site(
-    app: App, *, catcher: Catcher | None = None, last_tick: LastTick | None = None, only_health: bool = False
+    app: App,
+    *,
+    catcher: Catcher | None = None,
+    last_tick: LastTick | None = None,
+    only_health: bool = False,
+    compiled: BytecodeCache | None = None,
 ) -> Starlette:
     """Return the ASGI site of an opened app; raise ConfigError for a page template that cannot be read.
 
     ``only_health`` leaves out all that readers see: for a node that is not there for them.
 
-    ``catcher`` gives it the pages that show what was caught; ``last_tick`` tells ``/readyz`` when the clock ticked.
+    ``catcher`` gives it the pages that show what was caught; ``last_tick`` tells ``/readyz`` when the clock ticked;
+    ``compiled`` keeps compiled templates from one site to the next.
     """
-    pages = Pages(app, has_catcher=catcher is not None)
+    pages = Pages(app, has_catcher=catcher is not None, compiled=compiled)
     pages.check()
 
     async def broken(request: Request, status: int) -> Response:

@@ -2,7 +2,6 @@ import os
 import random
 import signal
 import sqlite3
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from daemon import Daemon, Site, article, relay_at, wait_until
+from nursery import Started
 from scripted_smtp import ScriptedSmtp, SinkThread
 
 pytestmark = [
@@ -166,10 +166,10 @@ def test_a_second_main_process_stands_by_and_takes_over(sink: ScriptedSmtp, tmp_
     assert len(sink.taken) - readers <= CONNECTIONS
 
 
-def standing_by(site: Site, log: str) -> subprocess.Popen[bytes]:
+def standing_by(site: Site, log: str) -> Started:
     """Start another main process, and wait until it says that it is not needed yet."""
     with (site.folder / log).open("wb") as out:
-        process = subprocess.Popen(site.command("run"), stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+        process = site.start("run", out=out, err=out)
     wait_until(lambda: b"standing_by" in (site.folder / log).read_bytes(), within_s=30, what="it stands by")
     return process
 

@@ -17,6 +17,7 @@ from typing import Self
 
 import psycopg
 from daemon import Site, free_port, own_environment, wait_until
+from nursery import Started, nursery
 
 
 @dataclass(eq=False)
@@ -29,7 +30,7 @@ class Node:
     roles: str = ""
     folder: Path | None = None
     web: int = field(default_factory=free_port)
-    _process: subprocess.Popen[bytes] | None = None
+    _process: Started | subprocess.Popen[bytes] | None = None
 
     @property
     def log_file(self) -> Path:
@@ -39,23 +40,32 @@ class Node:
         return self.log_file.read_text(encoding="utf-8", errors="replace") if self.log_file.exists() else ""
 
     @property
-    def process(self) -> subprocess.Popen[bytes]:
+    def process(self) -> Started | subprocess.Popen[bytes]:
         assert self._process is not None
         return self._process
 
     def start(self) -> Self:
         """Start it, and do not wait."""
         roles = ["--role", self.roles] if self.roles else []
-        command = [sys.executable, "-m", "alerts", "--config", str(self.site.config), "run", "--node", self.name]
+        command = [
+            "--config",
+            str(self.site.config),
+            "run",
+            "--node",
+            self.name,
+            "--senders",
+            str(self.senders),
+            *roles,
+        ]
+        environ = {**own_environment(), "ALERTS_WEB__LISTEN": f"127.0.0.1:{self.web}"}
         with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*command, "--senders", str(self.senders), *roles],
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                env={**own_environment(), "ALERTS_WEB__LISTEN": f"127.0.0.1:{self.web}"},
-                cwd=self.folder,
-            )
+            if self.folder is None:
+                self._process = nursery().start(command, out=log, err=log, environ=environ)
+            else:  # other code: it has to be imported
+                whole, nothing = [sys.executable, "-m", "alerts", *command], subprocess.DEVNULL
+                self._process = subprocess.Popen(
+                    whole, stdout=log, stderr=log, stdin=nothing, env=environ, cwd=self.folder
+                )
         return self
 
     def is_alive(self) -> bool:

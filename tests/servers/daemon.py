@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -15,8 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
+
+from nursery import Started, nursery
 
 CONFIG = """\
 site:
@@ -98,16 +100,18 @@ class Site:
         text = CONFIG.format(web=self.web, database=self.database, relays=self.relays.rstrip("\n"))
         self.config.write_text(text, encoding="utf-8")
 
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "alerts", "--config", str(self.config), *arguments]
+    def start(self, *arguments: str, out: IO[bytes], err: IO[bytes]) -> Started:
+        """Start an `alerts` command."""
+        environ = {**own_environment(), **self.environ}
+        return nursery().start(["--config", str(self.config), *arguments], out=out, err=err, environ=environ)
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run an `alerts` command to its end."""
-        done = subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, timeout=100, env=self._environ(), check=False
-        )
-        assert not check or done.returncode == 0, done.stderr
-        return done
+        with TemporaryFile() as out, TemporaryFile() as err:
+            code = self.start(*arguments, out=out, err=err).wait(100)
+            said = [os.pread(file.fileno(), 1 << 26, 0).decode() for file in (out, err)]
+        assert not check or code == 0, said[1]
+        return subprocess.CompletedProcess(["alerts", *arguments], code, *said)
 
     def json(self, *arguments: str) -> Any:
         """Run a command that prints JSON, and read it."""
@@ -139,9 +143,6 @@ class Site:
         """Put an article into the seed folder, as a publisher's script would."""
         (self.seeds / name).write_text(text, encoding="utf-8")
 
-    def _environ(self) -> dict[str, str]:
-        return {**own_environment(), **self.environ}
-
 
 class Daemon:
     """`alerts run` as a process; use it as ``with site.daemon() as daemon``."""
@@ -149,13 +150,11 @@ class Daemon:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._log = site.folder / "daemon.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Started | None = None
 
     def start(self) -> Self:
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._site.command("run"), stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self._site._environ()
-            )
+            self._process = self._site.start("run", out=log, err=log)
         try:
             wait_until(self._is_ready, within_s=60, what="the daemon is ready")
         except BaseException:
@@ -168,7 +167,7 @@ class Daemon:
         return self._site.get("/readyz")[0] == 200
 
     @property
-    def process(self) -> subprocess.Popen[bytes]:
+    def process(self) -> Started:
         assert self._process is not None
         return self._process
 

@@ -16,12 +16,19 @@ from cast import World
 from mailbag import waiting_mails
 from playwright.async_api import Page, Response, Route
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 from website import Website
 
-from alerts.core.tokens import confirmation_token
+from alerts.core.asking import Asking
+from alerts.core.tokens import Purpose, confirmation_token, sign
+from alerts.core.undo import mark_of, moment_of_leaving
 from alerts.mail.caught import MailEnvelope, MailStore
+from alerts.queue import Job
+from alerts.services.change_address import ask_to_change
 from alerts.services.fan_out import fan_out
+from alerts.services.preferences import pause
 from alerts.services.subscribe import subscribe
+from alerts.services.unsubscribe import unsubscribe
 from alerts.storage import schema
 
 MAILS = ("confirmation mail", "alert mail", "alert mail in Chinese")  # in the order in which they come to be owed
@@ -161,8 +168,72 @@ async def every_page(web: Website, now: datetime, stage: Stage) -> dict[str, Pla
         "left one on the manage page": Place(web.manage_link(leaving[2]), {"do": "leave:tesla"}),
         "forgotten": Place(web.manage_link(leaving[3]), {"do": "forget"}),
         "confirmed": await _asked(web, now, "certain", form={}),
+        "channel, unknown": Place("/c/nothing", status=404),
     }
-    return places | _catcher_pages(stage)
+    return (
+        places | await _taken_back(web, now) | await _wishes(web, now) | await _moving(web, now) | _catcher_pages(stage)
+    )
+
+
+async def _taken_back(web: Website, now: datetime) -> dict[str, Place]:
+    """Name the pages of those who left by mistake."""
+    quick, slow, own = [await _person(web, now, f"{name}.undoes", list(SLUGS[:2])) for name in ("quick", "slow", "own")]
+    for one in (quick, own):
+        await unsubscribe(web.app.db, subscriber_id=one, channel_ids=None, now=now)
+    sealed = {one: sign(Purpose.UNDO, one, mark_of(moment_of_leaving(now)), web.app.secrets) for one in (quick, own)}
+    return {
+        "taken back": Place(web.leave_link(quick, 0), {"undo": sealed[quick]}),
+        "taken back, too late": Place(web.leave_link(slow, 0), {"undo": "x"}),
+        "manage, taken back": Place(web.manage_link(own), {"do": "undo", "undo": sealed[own]}),
+    }
+
+
+async def _wishes(web: Website, now: datetime) -> dict[str, Place]:
+    """Name the pages that answer the buttons of the preferences."""
+    paused = await _person(web, now, "paused", list(SLUGS[:2]))
+    await pause(web.app.db, subscriber_id=paused, until=now + timedelta(days=9), now=now)
+    wishes = {
+        "pause": ({"do": "pause", "until": "2026-01-31"}, 200),
+        "pause, no such day": ({"do": "pause", "until": "1999-01-01"}, 422),
+        "resume": ({"do": "resume"}, 200),
+        "language": ({"do": "language", "language": ""}, 200),
+        "follow": ({"do": "follow:tesla"}, 200),
+        "leave all": ({"do": "leave-all"}, 200),
+        "address asked": ({"do": "address", "email": "elsewhere@reader.example"}, 200),
+        "address, once more": ({"do": "address", "email": "nowhere"}, 422),
+    }
+    places = {"manage, paused": Place(web.manage_link(paused))}
+    for number, (name, (form, status)) in enumerate(wishes.items()):
+        person = await _person(web, now, f"wishes{number}", ["xiaomi"])
+        places[f"manage, {name}"] = Place(web.manage_link(person), form, status)
+    return places
+
+
+async def _moving(web: Website, now: datetime) -> dict[str, Place]:
+    """Name the pages behind the mail to a new address."""
+
+    async def asked(name: str, at: datetime) -> str:
+        person, salt = await _person(web, at, f"{name}.moves", ["xiaomi"]), _salt(f"{name} moves")
+        asking = Asking(secrets=web.app.secrets, salt=salt, network="192.0.2.0/24", site_limit=1000)
+        address = f"{name}.moved@reader.example"
+        await ask_to_change(web.app.db, subscriber_id=person, address=address, now=at, asking=asking, enlist=_nobody)
+        its = select(schema.confirmations.c.id).where(
+            schema.confirmations.c.subscriber_id == person, schema.confirmations.c.email.is_not(None)
+        )
+        async with web.app.db.reading() as tx:
+            key = (await tx.scalars(its)).one()
+        return "/confirm/" + confirmation_token(web.app.secrets, key, salt)
+
+    moved, late = await asked("soon", now), await asked("late", now - timedelta(hours=49))
+    return {
+        "change address": Place(await asked("maybe", now)),
+        "change address, changed": Place(moved, {}),
+        "change address, too late": Place(late, status=410),
+    }
+
+
+async def _nobody(_tx: AsyncConnection, _job: Job) -> None:
+    """Ask nobody: who looks at pages waits for no mail."""
 
 
 def _catcher_pages(stage: Stage) -> dict[str, Place]:

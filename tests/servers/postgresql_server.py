@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, LiteralString, Self
 
 import psycopg
 from sqlalchemy import create_engine
@@ -38,6 +38,38 @@ SETTINGS = (  # a test database need not survive a power cut
 )
 DURABLE = (*SETTINGS[3:], ("fsync", "on"), ("synchronous_commit", "on"), ("full_page_writes", "on"))
 Settings = tuple[tuple[str, str], ...]
+
+LARGEST_REUSED = 2_000_000  # octets of tables and indexes; empty ones have some 600,000
+
+KEEP_FIRST_ROWS = """
+DO $$ DECLARE name text; filled bool; BEGIN
+  CREATE SCHEMA first_rows;
+  FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
+    EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', name) INTO filled;
+    IF filled THEN EXECUTE format('CREATE TABLE first_rows.%I AS TABLE public.%I', name, name); END IF;
+  END LOOP;
+END $$
+"""
+EMPTY = """
+DO $$ DECLARE name text; number regclass; BEGIN
+  SET LOCAL session_replication_role = replica;  -- no order among tables that refer to one another
+  FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
+    EXECUTE format('DELETE FROM public.%I', name);
+  END LOOP;
+  FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'first_rows' LOOP
+    EXECUTE format('INSERT INTO public.%I SELECT * FROM first_rows.%I', name, name);
+  END LOOP;
+  FOR number IN SELECT format('%I.%I', schemaname, sequencename)::regclass FROM pg_sequences LOOP
+    PERFORM setval(number, 1, false);
+  END LOOP;
+END $$
+"""
+SHAPE = """
+SELECT md5(string_agg(concat_ws(' ', relname, attname, atttypid, reltuples), ',' ORDER BY relname, attnum))
+FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
+WHERE relnamespace = 'public'::regnamespace AND attnum > 0
+"""
+SIZE = "SELECT sum(pg_relation_size(oid)) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
 
 # Ends the server when our end of its standard input closes: so it ends with the tests, even if they are killed.
 GUARD = (
@@ -62,6 +94,8 @@ class PostgresqlServer:
         self._folder = folder
         self._settings = settings
         self._template: str | None = None
+        self._shape = ""  # of a ledger as it comes from the template
+        self._spare: list[str] = []  # ledgers that were emptied again
         self.port = port
         self.admin = psycopg.connect(self.url("postgres"), autocommit=True)
 
@@ -104,9 +138,7 @@ class PostgresqlServer:
     @contextlib.contextmanager
     def database(self, template: str = "template1") -> Iterator[str]:
         """Make a database, give its URL, drop it."""
-        name = f"test_{secrets.token_hex(6)}"
-        strategy = "STRATEGY FILE_COPY" if self.admin.info.server_version >= 150000 else ""  # much quicker
-        self.admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} {strategy}")
+        name = self._copied(template)
         try:
             yield self.url(name)
         finally:
@@ -114,13 +146,47 @@ class PostgresqlServer:
 
     @contextlib.contextmanager
     def ledger(self) -> Iterator[str]:
-        """Make a database that has the tables already; they are made once and copied."""
+        """Give a database that has the tables already, as if it were new.
+
+        Copying the template and dropping the copy takes ten times as long as emptying one; so a ledger is emptied and
+        given out again, unless its test changed more than rows, or wrote so many that they left the tables large.
+        """
         if self._template is None:
             self.admin.execute("CREATE DATABASE ledger_template")
             _migrate(self.url("ledger_template"))
+            with psycopg.connect(self.url("ledger_template"), autocommit=True) as ledger:
+                ledger.execute(KEEP_FIRST_ROWS)
+                self._shape = _shape_of(ledger)
             self._template = "ledger_template"
-        with self.database(self._template) as url:
-            yield url
+        name = self._spare.pop() if self._spare else self._copied(self._template)
+        try:
+            yield self.url(name)
+        finally:
+            if self._emptied(name):
+                self._spare.append(name)
+            else:
+                self.admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _copied(self, template: str) -> str:
+        """Make a database as ``template`` is."""
+        name = f"test_{secrets.token_hex(6)}"
+        strategy = "STRATEGY FILE_COPY" if self.admin.info.server_version >= 150000 else ""  # much quicker
+        self.admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} {strategy}")
+        return name
+
+    def _emptied(self, name: str) -> bool:
+        """Make a ledger what it was at first, without whoever is still connected; False where that cannot be."""
+        try:
+            self.admin.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s", [name]
+            )
+            with psycopg.connect(self.url(name), autocommit=True) as ledger:
+                if _shape_of(ledger) != self._shape or _size_of(ledger) > LARGEST_REUSED:
+                    return False
+                ledger.execute(EMPTY)
+        except psycopg.Error:
+            return False
+        return True
 
     def stop(self) -> None:
         """End the server and remove its folder."""
@@ -135,6 +201,21 @@ class PostgresqlServer:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _shape_of(ledger: psycopg.Connection) -> str:
+    """Return what differs when a table, a column, an index or the planner's statistics do."""
+    return str(_one(ledger, SHAPE))
+
+
+def _size_of(ledger: psycopg.Connection) -> int:
+    return int(_one(ledger, SIZE))
+
+
+def _one(ledger: psycopg.Connection, query: LiteralString) -> Any:
+    row = ledger.execute(query).fetchone()
+    assert row is not None
+    return row[0]
 
 
 def _migrate(url: str) -> None:

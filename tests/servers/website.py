@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 
 import httpx2
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 from starlette.applications import Starlette
 
 from alerts.app import App
@@ -61,6 +63,26 @@ def config_in(folder: Path, *, origin: str = ORIGIN, more: str = "") -> Config:
     return load_config(path, {})
 
 
+class Compiled(BytecodeCache):
+    """Compiled templates of pages: compiling them takes longer than most tests, and they are the same in every one."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._code:
+            bucket.bytecode_from_string(self._code[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._code[bucket.key] = bucket.bytecode_to_string()
+
+
+@cache
+def compiled_pages() -> Compiled:
+    """Give the compiled templates of this process; one that changed is noticed by its checksum."""
+    return Compiled()
+
+
 @cache
 def shipped_templates() -> Templates:
     """Read the mails' templates once: they are the same in every test."""
@@ -88,7 +110,7 @@ async def website(
 ) -> AsyncIterator[Website]:
     """Give a site over ``db`` at the hour ``now``."""
     app = await app_over(db, config_in(folder, more=more), lambda: now)
-    site = create_site(app, catcher=catcher, last_tick=last_tick)
+    site = create_site(app, catcher=catcher, last_tick=last_tick, compiled=compiled_pages())
     transport = httpx2.ASGITransport(app=site)
     async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN) as visitor:
         yield Website(app, site, visitor)

@@ -113,8 +113,10 @@ async def test_a_file_may_have_any_name(tmp_path: Path) -> None:
     assert path.is_file()
 
 
-async def test_only_its_owner_may_read_the_file(sqlite_db: Database) -> None:
-    assert stat.S_IMODE(Path(sqlite_db.where).stat().st_mode) == 0o600
+async def test_only_its_owner_may_read_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "alerts.db"
+    await (await Database.open(f"sqlite:///{path}")).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 async def test_a_missing_file_behind_a_link_is_made_where_the_link_points(tmp_path: Path) -> None:
