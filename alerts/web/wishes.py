@@ -115,7 +115,7 @@ async def _follow(visit: Visit, slug: str) -> Said | None:
     return Said(sentence=_FOLLOWED[outcome], channel=names[0] if names else slug)
 
 
-async def _pause(visit: Visit, _: str) -> Said:
+async def _pause(visit: Visit, _: str) -> Said | None:
     site, typed = visit.site, visit.form.get("until", "")
     now = site.now()
     try:
@@ -124,7 +124,7 @@ async def _pause(visit: Visit, _: str) -> Said:
         problem = N_("Choose a day from tomorrow on, at most a year from now, such as 2026-01-31.")
         return Said(sentence=problem, problem="pause", typed=typed)
     await pause(site.app.db, subscriber_id=visit.person.id, until=until, now=now)
-    return Said(sentence=N_("You get no alerts until that day. Nothing is saved up."))
+    return None  # the page says until when, as it does from now on at every visit
 
 
 async def _resume(visit: Visit, _: str) -> Said:

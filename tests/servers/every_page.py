@@ -193,7 +193,7 @@ async def _wishes(web: Website, now: datetime) -> dict[str, Place]:
     paused = await _person(web, now, "paused", list(SLUGS[:2]))
     await pause(web.app.db, subscriber_id=paused, until=now + timedelta(days=9), now=now)
     wishes = {
-        "pause": ({"do": "pause", "until": "2026-01-31"}, 200),
+        "pause": ({"do": "pause", "until": f"{now + timedelta(days=9):%Y-%m-%d}"}, 200),
         "pause, no such day": ({"do": "pause", "until": "1999-01-01"}, 422),
         "resume": ({"do": "resume"}, 200),
         "language": ({"do": "language", "language": ""}, 200),

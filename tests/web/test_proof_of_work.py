@@ -21,6 +21,8 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 from website import Website, website
 
+from alerts.core.model import DeliveryKind
+from alerts.services.subscribe import subscribe
 from alerts.storage import schema
 from alerts.storage.engine import Database
 from alerts.web import work
@@ -201,3 +203,39 @@ async def test_a_script_may_run_only_where_one_is(web: Website) -> None:
     framed = await web.visitor.post("/subscribe", data={"from": "embed"})
     assert "script-src 'self'" in framed.headers["content-security-policy"]
     assert "frame-ancestors *" in framed.headers["content-security-policy"]
+
+
+async def links_sent(web: Website) -> int:
+    owed = schema.deliveries
+    async with web.app.db.reading() as tx:
+        query = select(func.count()).select_from(owed).where(owed.c.kind == DeliveryKind.MANAGE_LINK.value)
+        return await tx.scalar(query) or 0
+
+
+async def test_the_form_for_a_lost_link_asks_for_work_too_and_takes_it_once(
+    web: Website, clock: time_machine.Traveller, now: datetime
+) -> None:
+    await subscribe(
+        web.app.db,
+        address=ALICE,
+        language=None,
+        slugs=["xiaomi"],
+        frequency=None,
+        confirmed=True,
+        now=now,
+        secrets=web.app.secrets,
+        salt=b"s" * 16,
+    )
+    page = (await web.visitor.get("/manage")).text
+    fields = form_of(page).fields | {"email": [ALICE]}
+    proof = solved(challenge_in(page))
+    go_on(clock, seconds=30)
+    without = await web.visitor.post("/manage", data=fields)
+    assert challenge_in(without.text)
+    assert await links_sent(web) == 0
+    sent = await web.visitor.post("/manage", data=fields | {"proof": [proof]})
+    assert "Look into your mailbox" in sent.text
+    assert await links_sent(web) == 1
+    again = await web.visitor.post("/manage", data=fields | {"proof": [proof]})
+    assert again.status_code == 422
+    assert await links_sent(web) == 1
