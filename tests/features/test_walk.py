@@ -153,3 +153,25 @@ def test_a_reader_walks_from_a_box_on_a_foreign_page_to_an_alert_and_out_again(
     managing.reload()
     expect(managing.get_by_text("You follow no channel.")).to_be_visible()
     context.close()
+
+
+def test_the_plain_form_on_a_foreign_page_leads_to_the_same_mail(chrome: Browser, site: Site) -> None:
+    form = str(site.json("channels", "show", "xiaomi")["form"])
+    context = chrome.new_context(viewport={"width": 390, "height": 800}, java_script_enabled=False)
+    reader = Reader(context, site, "plainform@reader.example")
+    with published_elsewhere(FOREIGN_PAGE.format(snippet=form)) as story:
+        page = context.new_page()
+        page.goto(story)
+        page.get_by_label("Email address").fill(reader.address)
+        page.get_by_role("button", name="Subscribe").click()
+        page.wait_for_url(f"http://127.0.0.1:{site.web}/subscribe")
+        # A form that brings no stamp of ours may be a program's: a person presses once more.
+        again = page.get_by_role("button", name="Subscribe")
+        if again.count():
+            page.wait_for_timeout(AS_LONG_AS_ONE_TYPES_MS)
+            again.click()
+        expect(page.get_by_role("heading", name="Look into your mailbox")).to_be_visible()
+    confirming = reader.follow(reader.mail("Confirm"), "confirm")
+    confirming.get_by_role("button", name="Yes, send me alerts").click()
+    expect(confirming.get_by_role("heading", name="You are in")).to_be_visible()
+    context.close()
