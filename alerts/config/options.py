@@ -192,7 +192,7 @@ FLOOD = Key(
     name="flood",
     read=values.flood,
     default=FloodWatch.AUTO,
-    help="auto holds what comes far beyond the source's habit, a number what comes beyond so many in 24 hours, off nothing",
+    help="auto holds what comes far beyond its habit, a number what comes beyond so many in 24 hours; or off",
 )
 SOURCE_KEYS = ("folder", "feed", "name", "every", "first_poll", "max_age", "allow_private", "flood")
 

@@ -53,7 +53,9 @@ def _folder_source(reader: Reader, folder: Path) -> SourceConfig:
 
 def _feed_source(reader: Reader) -> SourceConfig:
     url = reader.take(options.FEED) or ""
-    taken = reader.take_all((options.EVERY_FEED, options.FIRST_POLL, options.MAX_AGE_FEED, options.ALLOW_PRIVATE, options.FLOOD))
+    taken = reader.take_all(
+        (options.EVERY_FEED, options.FIRST_POLL, options.MAX_AGE_FEED, options.ALLOW_PRIVATE, options.FLOOD)
+    )
     name = reader.take(options.SOURCE_NAME)
     reader.refuse_unknown(["feed", "name", *taken])
     return SourceConfig(kind=SourceKind.FEED, location=url, name=name or _name_of(url), **taken)

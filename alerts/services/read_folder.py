@@ -234,7 +234,7 @@ def _steps(to_read: Sequence[tuple[FoundFile, Known]]) -> Iterator[list[tuple[Fo
 async def _upcoming(
     db: Database, source: Source, to_read: Sequence[tuple[FoundFile, Known]], *, now: datetime, time_zone: tzinfo
 ) -> int:
-    """Count what a poll of many steps will bring, if it is a flood: else its first steps would be mailed. 0: it is none.
+    """Count what a poll of many steps brings, if it is a flood: else its first steps would be mailed. 0: it is none.
 
     Files are read for it once more only where there are more than may be mailed, and only until as many are found.
     """

@@ -181,7 +181,7 @@ async def _habit(tx: AsyncConnection, source_id: int, *, now: datetime) -> Habit
     return Habit(days=tuple((await tx.execute(select(*days))).one()), age=now - first)
 
 
-def _brought(source_id: int, dispositions: Sequence[str]) -> Select[tuple[int]]:
+def _brought(source_id: int, dispositions: Sequence[str]) -> Select[Any]:
     return (
         select(func.count())
         .select_from(articles)

@@ -28,6 +28,9 @@ LONE_LEAD = 700  # likewise where there is no summary
 NAME = 60  # characters of a channel's, an author's, a source's name
 NAMES = 8  # channels named one by one
 ADDRESS_LINES = 6
+DIGEST_TITLE = 160  # characters of a headline in a digest
+DIGEST_LINK = 400  # characters of an address there; a longer one leads to our page about the article
+DIGEST_NAMES = 3  # channels named with one article there
 LONGEST_LINK = 2_000  # characters of an article's address
 LONGEST_OWN_LINK = 200  # characters of the address in List-Unsubscribe (E11)
 
@@ -97,6 +100,31 @@ def alert_contents(
         **_channel_contents(channels),
         "article": _article_contents(site, article) | {"url": own_url or web_url},
         "web_url": web_url,
+        "manage_url": _sealed(links.manage),
+        "unsubscribe_url": _sealed(links.unsubscribe),
+    }
+
+
+def digest_contents(
+    site: SiteIdentity,
+    stories: Sequence[tuple[Article, Sequence[Channel]]],
+    total: int,
+    channels: Sequence[Channel],
+    links: Links,
+    *,
+    language: str,
+) -> dict[str, object]:
+    """Return what the templates of a digest see: the articles to list with their channels, and how many there are."""
+    return {
+        **_site_contents(site, language),
+        **_channel_contents(channels),
+        "articles": [_digested(site, article, answered) for article, answered in stories],
+        "total": total,
+        "more": max(0, total - len(stories)),
+        "pages": [
+            {"name": clean(channel.name, NAME) or channel.slug, "url": site.link("c", channel.slug)}
+            for channel in channels[:NAMES]
+        ],
         "manage_url": _sealed(links.manage),
         "unsubscribe_url": _sealed(links.unsubscribe),
     }
@@ -219,6 +247,19 @@ def _headline(site: SiteIdentity, article: Article) -> dict[str, object]:
     whole = _article_contents(site, article)
     link = safe_link(article.item.url) or site.link("a", str(article.id))
     return {**{name: whole[name] for name in ("title", "language", "day")}, "url": link}
+
+
+def _digested(site: SiteIdentity, article: Article, channels: Sequence[Channel]) -> dict[str, object]:
+    """Return as much of an article as a digest shows, with the channels that it is listed for."""
+    shown, own = _headline(site, article), safe_link(article.item.url)
+    fits = own is not None and len(own) <= DIGEST_LINK and not site.links_to_site
+    return {
+        **shown,
+        "title": clean(str(shown["title"]), DIGEST_TITLE),
+        "url": own if fits else site.link("a", str(article.id)),
+        "channels": [clean(channel.name, NAME) or channel.slug for channel in channels[:DIGEST_NAMES]],
+        "more_channels": len(channels[DIGEST_NAMES:]),
+    }
 
 
 def _lead(body: str, points: Sequence[str]) -> str:

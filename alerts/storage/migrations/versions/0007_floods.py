@@ -33,9 +33,7 @@ def upgrade(op: Operations) -> None:
     )
     _where(op, "uq_floods_undecided", "floods", "decided_at IS NULL", "source_id", unique=True)
     op.add_column("articles", sa.Column("flood_id", KEY))
-    op.create_index(
-        "ix_articles_source_id_first_seen_at", "articles", ["source_id", "first_seen_at", "disposition"]
-    )
+    op.create_index("ix_articles_source_id_first_seen_at", "articles", ["source_id", "first_seen_at", "disposition"])
     _where(op, "ix_articles_flood_id", "articles", "flood_id IS NOT NULL", "flood_id", "id")
     _make_digest_runs(op)
 
