@@ -30,7 +30,7 @@ from alerts.storage.traces import Progress, Trace
 _OF_DISPOSITION = {
     Disposition.SEEN: "it was there when its source was first polled, so nobody is alerted of it",
     Disposition.STALE: "it was older than its source's max_age when it was first seen, so nobody is alerted of it",
-    Disposition.HELD: "its source brought far more than its habit, so it is held until the operator releases or drops it",
+    Disposition.HELD: "its source brought far more than its habit: it is held until the operator releases or drops it",
     Disposition.DIGEST: "it was held as part of a flood and went out in a digest, of which this person is owed none",
     Disposition.DROPPED: "it was held as part of a flood, which the operator dropped",
 }

@@ -80,7 +80,7 @@ async def owe_digests(tx: AsyncConnection, run_id: int, flood_id: int, *, after:
         .join(articles, articles.c.id == matches.c.article_id)
         .where(articles.c.flood_id == flood_id, _IN_DIGEST)
         .group_by(matches.c.channel_id)
-        .cte("last")
+        .subquery("last")
     )
     wanting = (
         select(

@@ -136,9 +136,8 @@ async def decide(tx: AsyncConnection, flood: Flood, decision: FloodDecision, *, 
         return None
     await count_from(tx, flood.source_id, now=now)
     held = select(articles.c.id).where(articles.c.flood_id == flood.id, _HELD).order_by(articles.c.id)
-    ids = held.with_for_update().cte("held")
     changed = await tx.execute(
-        update(articles).where(articles.c.id.in_(select(ids.c.id))).values(disposition=_DECIDED[decision].value)
+        update(articles).where(articles.c.id.in_(held.with_for_update())).values(disposition=_DECIDED[decision].value)
     )
     return changed.rowcount
 
