@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -94,12 +96,15 @@ def test_a_flood_is_held_told_of_once_and_released_as_one_mail_a_subscriber(aler
     assert "last flood: 23 articles" in alerts("sources", "show", "seeds").out
 
 
-def test_bob_is_asked_first_and_a_dropped_flood_is_never_mailed(alerts: Alerts, sink: ScriptedSmtp) -> None:
+def test_bob_is_asked_first_and_a_dropped_flood_is_never_mailed(
+    alerts: Alerts, sink: ScriptedSmtp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     publish(7)
     poll = alerts("sources", "poll")
     assert poll.out == "seeds: 7 new, 0 changed, 0 known (7 held as a flood, see `alerts sources show`)\n"
 
-    refused = alerts("sources", "drop", "seeds")  # nobody answers the question
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
+    refused = alerts("sources", "drop", "seeds")
     assert refused.code == 1
     assert "7 articles dropped, never mailed: 0 mails. Go on?" in refused.err
     assert alerts("sources", "list", "--json").data[0]["held"]["articles"] == 7

@@ -143,6 +143,13 @@ async def paper(db: Database, now: datetime) -> Paper:
     return paper
 
 
+@pytest.fixture
+async def small(paper: Paper) -> Paper:
+    """Give the same, held from the sixth article on: fewer will do."""
+    paper.source = replace(paper.source, flood=5)
+    return paper
+
+
 class TestHolding:
     async def test_an_archive_is_held_as_a_whole_and_reaches_nobody(self, paper: Paper) -> None:
         await paper.world.readers(2, (paper.channels["xiaomi"],))
@@ -187,9 +194,9 @@ class TestHolding:
         assert (await paper.bring(60)).held == held
 
     async def test_a_first_poll_that_is_to_alert_is_no_flood_nor_the_beginning_of_one(
-        self, db: Database, now: datetime
+        self, sqlite_db: Database, now: datetime
     ) -> None:
-        paper = await paper_of(db, now, days=0)
+        paper = await paper_of(sqlite_db, now, days=0)
         paper.source = replace(paper.source, first_poll=FirstPoll.ALERT, polled_at=None)
         assert (await paper.bring(80)).held == 0
         paper.source = replace(paper.source, polled_at=paper.now)
@@ -216,70 +223,70 @@ class TestHolding:
 
 
 class TestDeciding:
-    async def test_release_mails_each_article_to_those_who_were_there_before_and_still_are(self, paper: Paper) -> None:
-        xiaomi = paper.channels["xiaomi"]
-        alice, carol, dave = await paper.world.readers(3, (xiaomi,))
-        await paper.bring(30)
-        await paper.match()
-        paper.world.now = paper.now + MINUTE
-        await paper.world.readers(1, (xiaomi,), start=50)  # comes after it was held
-        async with paper.db.transaction() as tx:
+    async def test_release_mails_each_article_to_those_who_were_there_before_and_still_are(self, small: Paper) -> None:
+        xiaomi = small.channels["xiaomi"]
+        alice, carol, dave = await small.world.readers(3, (xiaomi,))
+        await small.bring(8)
+        await small.match()
+        small.world.now = small.now + MINUTE
+        await small.world.readers(1, (xiaomi,), start=50)  # comes after it was held
+        async with small.db.transaction() as tx:
             gone = schema.subscriptions.c.subscriber_id == carol
             await tx.execute(schema.subscriptions.update().where(gone).values(state="ended"))
-            pauses = {"paused_until_at": paper.now + DAY}
+            pauses = {"paused_until_at": small.now + DAY}
             await tx.execute(schema.subscribers.update().where(schema.subscribers.c.id == dave).values(pauses))
 
-        reach = await paper.reach()
-        assert (reach.channels, reach.mails, reach.digests) == ((("xiaomi", 30),), 30, 1)
-        assert await paper.decide(FloodDecision.RELEASED) == 30
-        await paper.fan_out()
+        reach = await small.reach()
+        assert (reach.channels, reach.mails, reach.digests) == ((("xiaomi", 8),), 8, 1)
+        assert await small.decide(FloodDecision.RELEASED) == 8
+        await small.fan_out()
 
-        assert await paper.owed(DeliveryKind.ALERT) == [alice] * 30
-        assert (await paper.dispositions()).get("held") is None
-        assert await held_sources(paper.db) == {}
+        assert await small.owed(DeliveryKind.ALERT) == [alice] * 8
+        assert (await small.dispositions()).get("held") is None
+        assert await held_sources(small.db) == {}
 
-    async def test_what_waits_to_be_matched_is_released_all_the_same(self, paper: Paper) -> None:
-        await paper.world.readers(1, (paper.channels["xiaomi"],))
-        await paper.bring(30)
-        await paper.decide(FloodDecision.RELEASED)
-        await paper.match()
-        assert await paper.fan_out() == 30
+    async def test_what_waits_to_be_matched_is_released_all_the_same(self, small: Paper) -> None:
+        await small.world.readers(1, (small.channels["xiaomi"],))
+        await small.bring(8)
+        await small.decide(FloodDecision.RELEASED)
+        await small.match()
+        assert await small.fan_out() == 8
 
-    async def test_dropped_is_never_mailed_and_the_source_goes_on(self, paper: Paper) -> None:
-        await paper.world.readers(1, (paper.channels["xiaomi"],))
-        await paper.bring(30)
-        await paper.match()
-        assert await paper.decide(FloodDecision.DROPPED) == 30
-        assert await paper.fan_out() == 0
-        assert (await paper.bring(1)).held == 0
-        await paper.match()
-        assert await paper.fan_out() == 1
+    async def test_dropped_is_never_mailed_and_the_source_goes_on(self, small: Paper) -> None:
+        await small.world.readers(1, (small.channels["xiaomi"],))
+        await small.bring(8)
+        await small.match()
+        assert await small.decide(FloodDecision.DROPPED) == 8
+        assert await small.fan_out() == 0
+        assert (await small.bring(1)).held == 0
+        await small.match()
+        assert await small.fan_out() == 1
 
-    async def test_of_two_operators_the_first_decides_and_the_other_is_told(self, paper: Paper) -> None:
-        await paper.bring(30)
-        flood_id = (await paper.reach()).flood.id
+    async def test_of_two_operators_the_first_decides_and_the_other_is_told(self, small: Paper) -> None:
+        await small.bring(8)
+        flood_id = (await small.reach()).flood.id
         wishes = [FloodDecision.DROPPED, FloodDecision.RELEASED] * 3
 
         done = await asyncio.gather(
-            *(decide_flood(paper.db, flood_id, one, now=paper.now) for one in wishes), return_exceptions=True
+            *(decide_flood(small.db, flood_id, one, now=small.now) for one in wishes), return_exceptions=True
         )
 
         won = [one for one in done if not isinstance(one, BaseException)]
-        assert sorted(one.articles for one in won) == [0, 0, 30]
+        assert sorted(one.articles for one in won) == [0, 0, 8]
         assert len({one.decision for one in won}) == 1
         lost = [one for one in done if isinstance(one, InputError)]
         assert len(lost) == 3
         assert f"decided otherwise: {won[0].decision.value}" in str(lost[0])
-        with pytest.raises(InputError, match=r"nothing of paper is held; its last flood \(30 articles"):
-            await paper.reach()
+        with pytest.raises(InputError, match=r"nothing of paper is held; its last flood \(8 articles"):
+            await small.reach()
 
-    async def test_what_a_poll_brings_while_it_is_decided_is_not_left_behind(self, paper: Paper) -> None:
-        await paper.bring(30)
-        flood_id = (await paper.reach()).flood.id
+    async def test_what_a_poll_brings_while_it_is_decided_is_not_left_behind(self, small: Paper) -> None:
+        await small.bring(8)
+        flood_id = (await small.reach()).flood.id
         await asyncio.gather(
-            paper.bring(25), decide_flood(paper.db, flood_id, FloodDecision.DROPPED, now=paper.now + MINUTE)
+            small.bring(7), decide_flood(small.db, flood_id, FloodDecision.DROPPED, now=small.now + MINUTE)
         )
-        async with paper.db.reading() as tx:
+        async with small.db.reading() as tx:
             decided = schema.floods.c.decided_at.is_not(None)
             left = select(func.count()).select_from(schema.articles.join(schema.floods, decided))
             mine = (schema.articles.c.flood_id == schema.floods.c.id, schema.articles.c.disposition == "held")
@@ -296,26 +303,26 @@ class TestDeciding:
 
 class TestDigest:
     async def test_each_subscriber_gets_one_mail_of_what_their_channels_match(
-        self, paper: Paper, tmp_path: Path
+        self, small: Paper, tmp_path: Path
     ) -> None:
-        xiaomi, tesla = paper.channels.values()
-        (alice,) = await paper.world.readers(1, (xiaomi,))
-        (bob,) = await paper.world.readers(1, (xiaomi, tesla), start=10)
-        (tom,) = await paper.world.readers(1, (tesla,), start=20)
-        await paper.world.readers(1, (tesla,), start=30, frequency="daily")
-        await paper.bring(30, about="Xiaomi")
-        await paper.match()
-        await paper.bring(4, about="Tesla", after=2 * MINUTE)
-        await paper.match()
-        paper.world.now = paper.now + MINUTE
-        await paper.world.readers(1, (xiaomi,), start=40)  # comes too late
+        xiaomi, tesla = small.channels.values()
+        (alice,) = await small.world.readers(1, (xiaomi,))
+        (bob,) = await small.world.readers(1, (xiaomi, tesla), start=10)
+        (tom,) = await small.world.readers(1, (tesla,), start=20)
+        await small.world.readers(1, (tesla,), start=30, frequency="daily")
+        await small.bring(30, about="Xiaomi")
+        await small.match()
+        await small.bring(4, about="Tesla", after=2 * MINUTE)
+        await small.match()
+        small.world.now = small.now + MINUTE
+        await small.world.readers(1, (xiaomi,), start=40)  # comes too late
 
-        assert await paper.decide(FloodDecision.DIGEST) == 34
-        assert await paper.fan_out() == 3
-        assert await paper.fan_out() == 0  # finished
-        assert await paper.owed(DeliveryKind.DIGEST) == [alice, bob, tom]
+        assert await small.decide(FloodDecision.DIGEST) == 34
+        assert await small.fan_out() == 3
+        assert await small.fan_out() == 0  # finished
+        assert await small.owed(DeliveryKind.DIGEST) == [alice, bob, tom]
 
-        app = await app_over(paper.db, config_in(tmp_path), lambda: paper.now)
+        app = await app_over(small.db, config_in(tmp_path), lambda: small.now)
         mails = {mail.recipient: mail.message for mail in await waiting_mails(app)}
         assert {who: subject_of(raw) for who, raw in mails.items()} == {
             "reader1@example.org": "Xiaomi News Alert: 30 articles",
@@ -323,68 +330,68 @@ class TestDigest:
             "reader20@example.org": "Tesla News Alert: 4 articles",
         }
         for who, raw in mails.items():
-            assert violations(raw, rcpt=who, site_host="127.0.0.1", kind="digest", dated_at=paper.now) == []
+            assert violations(raw, rcpt=who, site_host="127.0.0.1", kind="digest", dated_at=small.now) == []
         text = texts_of(mails["reader10@example.org"])[0]
         assert text.count("• ") == 20
         assert "And 14 more:" in text
         assert "/c/tesla" in text
 
-    async def test_its_unsubscribe_link_leaves_the_channels_that_it_names_and_no_other(self, paper: Paper) -> None:
-        xiaomi, tesla = paper.channels.values()
-        (bob,) = await paper.world.readers(1, (xiaomi, tesla))
-        await paper.bring(30)
-        await paper.match()
-        await paper.decide(FloodDecision.DIGEST)
-        await paper.fan_out()
-        (run_id,) = await all_of(paper.db, schema.digest_runs.c.id)
+    async def test_its_unsubscribe_link_leaves_the_channels_that_it_names_and_no_other(self, small: Paper) -> None:
+        xiaomi, tesla = small.channels.values()
+        (bob,) = await small.world.readers(1, (xiaomi, tesla))
+        await small.bring(8)
+        await small.match()
+        await small.decide(FloodDecision.DIGEST)
+        await small.fan_out()
+        (run_id,) = await all_of(small.db, schema.digest_runs.c.id)
 
-        named = await channels_of_mail(paper.db, subscriber_id=bob, article_id=0, digest_run_id=run_id)
+        named = await channels_of_mail(small.db, subscriber_id=bob, article_id=0, digest_run_id=run_id)
         assert [one.channel_slug for one in named] == ["xiaomi"]
-        left = await unsubscribe_by_mail(paper.db, subscriber_id=bob, article_id=0, digest_run_id=run_id, now=paper.now)
+        left = await unsubscribe_by_mail(small.db, subscriber_id=bob, article_id=0, digest_run_id=run_id, now=small.now)
         assert left.ended == 1
         still = select(schema.subscriptions.c.channel_id).where(schema.subscriptions.c.state == "active")
-        async with paper.db.reading() as tx:
+        async with small.db.reading() as tx:
             assert list(await tx.scalars(still)) == [tesla]
 
-    async def test_a_digest_that_nobody_wants_any_more_is_not_sent(self, paper: Paper, tmp_path: Path) -> None:
-        people = await paper.world.readers(3, (paper.channels["xiaomi"],))
-        await paper.bring(30)
-        await paper.match()
-        await paper.decide(FloodDecision.DIGEST)
-        await paper.fan_out()
+    async def test_a_digest_that_nobody_wants_any_more_is_not_sent(self, small: Paper, tmp_path: Path) -> None:
+        people = await small.world.readers(3, (small.channels["xiaomi"],))
+        await small.bring(8)
+        await small.match()
+        await small.decide(FloodDecision.DIGEST)
+        await small.fan_out()
         table = schema.subscribers
-        async with paper.db.transaction() as tx:
+        async with small.db.transaction() as tx:
             gone = schema.subscriptions.c.subscriber_id == people[0]
             await tx.execute(schema.subscriptions.update().where(gone).values(state="ended"))
             await tx.execute(table.update().where(table.c.id == people[1]).values(state="suppressed"))
-            await tx.execute(table.update().where(table.c.id == people[2]).values(paused_until_at=paper.now + DAY))
+            await tx.execute(table.update().where(table.c.id == people[2]).values(paused_until_at=small.now + DAY))
 
-        app = await app_over(paper.db, config_in(tmp_path), lambda: paper.now)
+        app = await app_over(small.db, config_in(tmp_path), lambda: small.now)
         assert await waiting_mails(app) == []
 
-    async def test_it_waits_until_all_of_it_is_matched_and_goes_on_where_it_was_broken_off(self, paper: Paper) -> None:
-        readers = await paper.world.readers(5, (paper.channels["xiaomi"],))
-        await paper.bring(30)
-        await paper.decide(FloodDecision.DIGEST)
-        assert await paper.fan_out() == 0
-        await paper.match()
-        (run_id,) = await unfinished_digests(paper.db)
-        assert (await fan_out_digest(paper.db, run_id, now=paper.now, size=2)).created == 2
-        async with paper.db.transaction() as tx:  # as if the cursor had never been written
+    async def test_it_waits_until_all_of_it_is_matched_and_goes_on_where_it_was_broken_off(self, small: Paper) -> None:
+        readers = await small.world.readers(5, (small.channels["xiaomi"],))
+        await small.bring(8)
+        await small.decide(FloodDecision.DIGEST)
+        assert await small.fan_out() == 0
+        await small.match()
+        (run_id,) = await unfinished_digests(small.db)
+        assert (await fan_out_digest(small.db, run_id, now=small.now, size=2)).created == 2
+        async with small.db.transaction() as tx:  # as if the cursor had never been written
             await tx.execute(schema.digest_runs.update().values(cursor=0))
-        assert await paper.fan_out() == 3
-        assert await paper.owed(DeliveryKind.DIGEST) == readers
+        assert await small.fan_out() == 3
+        assert await small.owed(DeliveryKind.DIGEST) == readers
 
-    async def test_who_came_while_the_flood_did_sees_what_came_after(self, paper: Paper, tmp_path: Path) -> None:
-        await paper.bring(30)
-        await paper.match()
-        paper.world.now = paper.now + MINUTE
-        await paper.world.readers(1, (paper.channels["xiaomi"],))
-        await paper.bring(6, after=2 * MINUTE)
-        await paper.match()
-        await paper.decide(FloodDecision.DIGEST)
-        assert await paper.fan_out() == 1
-        app = await app_over(paper.db, config_in(tmp_path), lambda: paper.now)
+    async def test_who_came_while_the_flood_did_sees_what_came_after(self, small: Paper, tmp_path: Path) -> None:
+        await small.bring(8)
+        await small.match()
+        small.world.now = small.now + MINUTE
+        await small.world.readers(1, (small.channels["xiaomi"],))
+        await small.bring(6, after=2 * MINUTE)
+        await small.match()
+        await small.decide(FloodDecision.DIGEST)
+        assert await small.fan_out() == 1
+        app = await app_over(small.db, config_in(tmp_path), lambda: small.now)
         (mail,) = await waiting_mails(app)
         assert subject_of(mail.message) == "Xiaomi News Alert: 6 articles"
 
@@ -398,17 +405,17 @@ class TestDigest:
         (FloodDecision.DIGEST, "the digest that has it, delivery 1 is pending"),
     ],
 )
-async def test_an_explanation_says_what_became_of_it(paper: Paper, decision: FloodDecision | None, why: str) -> None:
-    await paper.world.readers(1, (paper.channels["xiaomi"],))
-    (article_id, *_) = (await paper.bring(30)).article_ids
-    await paper.match()
+async def test_an_explanation_says_what_became_of_it(small: Paper, decision: FloodDecision | None, why: str) -> None:
+    await small.world.readers(1, (small.channels["xiaomi"],))
+    (article_id, *_) = (await small.bring(8)).article_ids
+    await small.match()
     if decision is not None:
-        await paper.decide(decision)
-        await paper.fan_out()
-    async with paper.db.reading() as tx:
+        await small.decide(decision)
+        await small.fan_out()
+    async with small.db.reading() as tx:
         article = await article_by_id(tx, article_id)
     assert article is not None
-    found = await explain_article(paper.db, article, email="reader1@example.org")
+    found = await explain_article(small.db, article, email="reader1@example.org")
     assert found.person is not None
     assert found.person.why.startswith(why)
 
