@@ -19,7 +19,7 @@ HOSTILE = [
     "a\r\nBcc: mallory@example.com\r\n\r\nbody",
     "a\0b\x1b[31mc \ud800\udfff",
     "\u202egnirts desrever\u202c",
-    "\U0001f600" * 10_000,
+    "\U0001f600" * 1_000,
     "小米汽车" * 500,
     "<script>alert(1)</script>",
     ".",
@@ -48,7 +48,13 @@ def digest(
 
 
 def check(raw: bytes, **changes: Any) -> None:
-    rules = {"rcpt": ALICE, "site_host": "news.example", "kind": "digest", "postal_address": POSTAL, "dated_at": AT}
+    rules: dict[str, Any] = {
+        "rcpt": ALICE,
+        "site_host": "news.example",
+        "kind": "digest",
+        "postal_address": POSTAL,
+        "dated_at": AT,
+    }
     assert violations(raw, **(rules | changes)) == []
 
 

@@ -136,11 +136,20 @@ async def paper_of(db: Database, now: datetime, *, days: int = 40) -> Paper:
     return Paper(db, World(db, now), replace(source, polled_at=now), now)
 
 
-@pytest.fixture
-async def paper(db: Database, now: datetime) -> Paper:
-    paper = await paper_of(db, now, days=9)
+async def with_channels(paper: Paper) -> Paper:
     paper.channels = {slug: await paper.world.channel(slug, slug) for slug in ("xiaomi", "tesla")}
     return paper
+
+
+@pytest.fixture
+async def paper(db: Database, now: datetime) -> Paper:
+    return await with_channels(await paper_of(db, now, days=9))
+
+
+@pytest.fixture
+async def lite(sqlite_db: Database, now: datetime) -> Paper:
+    """Give the same on SQLite only, where the database has no part in what is tested."""
+    return await with_channels(await paper_of(sqlite_db, now, days=9))
 
 
 @pytest.fixture
@@ -148,6 +157,13 @@ async def small(paper: Paper) -> Paper:
     """Give the same, held from the sixth article on: fewer will do."""
     paper.source = replace(paper.source, flood=5)
     return paper
+
+
+@pytest.fixture
+async def small_lite(lite: Paper) -> Paper:
+    """Give the same on SQLite only."""
+    lite.source = replace(lite.source, flood=5)
+    return lite
 
 
 class TestHolding:
@@ -164,34 +180,34 @@ class TestHolding:
         assert await paper.fan_out() == 0
         assert [flood.articles for flood in (await held_sources(paper.db)).values()] == [200]
 
-    async def test_a_busy_day_is_mailed(self, paper: Paper) -> None:
-        await paper.bring(12)
-        await paper.bring(8)
-        assert await paper.dispositions() == {"alert": 47}
+    async def test_a_busy_day_is_mailed(self, lite: Paper) -> None:
+        await lite.bring(12)
+        await lite.bring(8)
+        assert await lite.dispositions() == {"alert": 47}
 
-    async def test_what_trickles_is_held_from_where_it_is_too_much(self, paper: Paper) -> None:
-        polls = [await paper.bring(15, after=5 * MINUTE) for _ in range(6)]
+    async def test_what_trickles_is_held_from_where_it_is_too_much(self, lite: Paper) -> None:
+        polls = [await lite.bring(15, after=5 * MINUTE) for _ in range(6)]
 
         assert [poll.held for poll in polls] == [0, 15, 15, 15, 15, 15]
         assert [poll.holding.began for poll in polls if poll.holding] == [True, False, False, False, False]
-        assert len(await held_sources(paper.db)) == 1
+        assert len(await held_sources(lite.db)) == 1
 
-    async def test_a_calm_source_is_mailed_again_while_its_flood_waits(self, paper: Paper) -> None:
-        await paper.bring(200)
-        assert (await paper.bring(1, after=23 * DAY / 24)).held == 1
-        assert (await paper.bring(1, after=DAY)).held == 0
-        assert [flood.articles for flood in (await held_sources(paper.db)).values()] == [201]
+    async def test_a_calm_source_is_mailed_again_while_its_flood_waits(self, lite: Paper) -> None:
+        await lite.bring(200)
+        assert (await lite.bring(1, after=23 * DAY / 24)).held == 1
+        assert (await lite.bring(1, after=DAY)).held == 0
+        assert [flood.articles for flood in (await held_sources(lite.db)).values()] == [201]
 
     @pytest.mark.parametrize(("watch", "held"), [(FloodWatch.OFF, 0), (100, 0), (30, 60)])
-    async def test_the_sources_own_limit_counts(self, paper: Paper, watch: FloodWatch | int, held: int) -> None:
-        async with paper.db.transaction() as tx:
-            wanted = replace(paper.source, flood=watch)
-            await sources.update_settings(tx, source=wanted, origin="config", now=paper.now)
-            found = await sources.source_by_id(tx, paper.source.id)
+    async def test_the_sources_own_limit_counts(self, lite: Paper, watch: FloodWatch | int, held: int) -> None:
+        async with lite.db.transaction() as tx:
+            wanted = replace(lite.source, flood=watch)
+            await sources.update_settings(tx, source=wanted, origin="config", now=lite.now)
+            found = await sources.source_by_id(tx, lite.source.id)
         assert found is not None
         assert found.flood == watch
-        paper.source = replace(found, polled_at=paper.now)
-        assert (await paper.bring(60)).held == held
+        lite.source = replace(found, polled_at=lite.now)
+        assert (await lite.bring(60)).held == held
 
     async def test_a_first_poll_that_is_to_alert_is_no_flood_nor_the_beginning_of_one(
         self, sqlite_db: Database, now: datetime
@@ -204,18 +220,18 @@ class TestHolding:
         assert await paper.dispositions() == {"alert": 83}
 
     async def test_files_copied_into_a_folder_are_judged_as_one_batch_whatever_the_steps(
-        self, paper: Paper, tmp_path: Path
+        self, lite: Paper, tmp_path: Path
     ) -> None:
         for number in range(250):
             (tmp_path / f"{number}.txt").write_text(f"Xiaomi story {number}\n\nIt has {number * 7919} parts.")
-        async with paper.db.transaction() as tx:
-            statement = schema.sources.update().where(schema.sources.c.id == paper.source.id)
-            folder = {"kind": "folder", "location": str(tmp_path), "flood": "120", "polled_at": paper.now}
+        async with lite.db.transaction() as tx:
+            statement = schema.sources.update().where(schema.sources.c.id == lite.source.id)
+            folder = {"kind": "folder", "location": str(tmp_path), "flood": "120", "polled_at": lite.now}
             await tx.execute(statement.values(**folder))
-            source = await sources.source_by_id(tx, paper.source.id)
+            source = await sources.source_by_id(tx, lite.source.id)
         assert source is not None
 
-        poll = await read_folder(paper.db, source, now=datetime.now(UTC) + MINUTE, site_time_zone=UTC, once=True)
+        poll = await read_folder(lite.db, source, now=datetime.now(UTC) + MINUTE, site_time_zone=UTC, once=True)
 
         assert (poll.new, poll.held) == (250, 250)
         assert poll.holding is not None
@@ -245,22 +261,22 @@ class TestDeciding:
         assert (await small.dispositions()).get("held") is None
         assert await held_sources(small.db) == {}
 
-    async def test_what_waits_to_be_matched_is_released_all_the_same(self, small: Paper) -> None:
-        await small.world.readers(1, (small.channels["xiaomi"],))
-        await small.bring(8)
-        await small.decide(FloodDecision.RELEASED)
-        await small.match()
-        assert await small.fan_out() == 8
+    async def test_what_waits_to_be_matched_is_released_all_the_same(self, small_lite: Paper) -> None:
+        await small_lite.world.readers(1, (small_lite.channels["xiaomi"],))
+        await small_lite.bring(8)
+        await small_lite.decide(FloodDecision.RELEASED)
+        await small_lite.match()
+        assert await small_lite.fan_out() == 8
 
-    async def test_dropped_is_never_mailed_and_the_source_goes_on(self, small: Paper) -> None:
-        await small.world.readers(1, (small.channels["xiaomi"],))
-        await small.bring(8)
-        await small.match()
-        assert await small.decide(FloodDecision.DROPPED) == 8
-        assert await small.fan_out() == 0
-        assert (await small.bring(1)).held == 0
-        await small.match()
-        assert await small.fan_out() == 1
+    async def test_dropped_is_never_mailed_and_the_source_goes_on(self, small_lite: Paper) -> None:
+        await small_lite.world.readers(1, (small_lite.channels["xiaomi"],))
+        await small_lite.bring(8)
+        await small_lite.match()
+        assert await small_lite.decide(FloodDecision.DROPPED) == 8
+        assert await small_lite.fan_out() == 0
+        assert (await small_lite.bring(1)).held == 0
+        await small_lite.match()
+        assert await small_lite.fan_out() == 1
 
     async def test_of_two_operators_the_first_decides_and_the_other_is_told(self, small: Paper) -> None:
         await small.bring(8)
@@ -292,13 +308,13 @@ class TestDeciding:
             mine = (schema.articles.c.flood_id == schema.floods.c.id, schema.articles.c.disposition == "held")
             assert await tx.scalar(left.where(*mine)) == 0
 
-    async def test_a_released_flood_is_part_of_the_habit_and_a_dropped_one_is_not(self, paper: Paper) -> None:
-        await paper.bring(30)
-        await paper.decide(FloodDecision.RELEASED)
-        assert (await paper.bring(60, after=3 * DAY)).held == 0
-        await paper.bring(200, after=3 * DAY)
-        await paper.decide(FloodDecision.DROPPED)
-        assert (await paper.bring(181, after=3 * DAY)).held == 181
+    async def test_a_released_flood_is_part_of_the_habit_and_a_dropped_one_is_not(self, lite: Paper) -> None:
+        await lite.bring(30)
+        await lite.decide(FloodDecision.RELEASED)
+        assert (await lite.bring(60, after=3 * DAY)).held == 0
+        await lite.bring(200, after=3 * DAY)
+        await lite.decide(FloodDecision.DROPPED)
+        assert (await lite.bring(181, after=3 * DAY)).held == 181
 
 
 class TestDigest:
@@ -336,37 +352,39 @@ class TestDigest:
         assert "And 14 more:" in text
         assert "/c/tesla" in text
 
-    async def test_its_unsubscribe_link_leaves_the_channels_that_it_names_and_no_other(self, small: Paper) -> None:
-        xiaomi, tesla = small.channels.values()
-        (bob,) = await small.world.readers(1, (xiaomi, tesla))
-        await small.bring(8)
-        await small.match()
-        await small.decide(FloodDecision.DIGEST)
-        await small.fan_out()
-        (run_id,) = await all_of(small.db, schema.digest_runs.c.id)
+    async def test_its_unsubscribe_link_leaves_the_channels_that_it_names_and_no_other(self, small_lite: Paper) -> None:
+        xiaomi, tesla = small_lite.channels.values()
+        (bob,) = await small_lite.world.readers(1, (xiaomi, tesla))
+        await small_lite.bring(8)
+        await small_lite.match()
+        await small_lite.decide(FloodDecision.DIGEST)
+        await small_lite.fan_out()
+        (run_id,) = await all_of(small_lite.db, schema.digest_runs.c.id)
 
-        named = await channels_of_mail(small.db, subscriber_id=bob, article_id=0, digest_run_id=run_id)
+        named = await channels_of_mail(small_lite.db, subscriber_id=bob, article_id=0, digest_run_id=run_id)
         assert [one.channel_slug for one in named] == ["xiaomi"]
-        left = await unsubscribe_by_mail(small.db, subscriber_id=bob, article_id=0, digest_run_id=run_id, now=small.now)
+        left = await unsubscribe_by_mail(
+            small_lite.db, subscriber_id=bob, article_id=0, digest_run_id=run_id, now=small_lite.now
+        )
         assert left.ended == 1
         still = select(schema.subscriptions.c.channel_id).where(schema.subscriptions.c.state == "active")
-        async with small.db.reading() as tx:
+        async with small_lite.db.reading() as tx:
             assert list(await tx.scalars(still)) == [tesla]
 
-    async def test_a_digest_that_nobody_wants_any_more_is_not_sent(self, small: Paper, tmp_path: Path) -> None:
-        people = await small.world.readers(3, (small.channels["xiaomi"],))
-        await small.bring(8)
-        await small.match()
-        await small.decide(FloodDecision.DIGEST)
-        await small.fan_out()
+    async def test_a_digest_that_nobody_wants_any_more_is_not_sent(self, small_lite: Paper, tmp_path: Path) -> None:
+        people = await small_lite.world.readers(3, (small_lite.channels["xiaomi"],))
+        await small_lite.bring(8)
+        await small_lite.match()
+        await small_lite.decide(FloodDecision.DIGEST)
+        await small_lite.fan_out()
         table = schema.subscribers
-        async with small.db.transaction() as tx:
+        async with small_lite.db.transaction() as tx:
             gone = schema.subscriptions.c.subscriber_id == people[0]
             await tx.execute(schema.subscriptions.update().where(gone).values(state="ended"))
             await tx.execute(table.update().where(table.c.id == people[1]).values(state="suppressed"))
-            await tx.execute(table.update().where(table.c.id == people[2]).values(paused_until_at=small.now + DAY))
+            await tx.execute(table.update().where(table.c.id == people[2]).values(paused_until_at=small_lite.now + DAY))
 
-        app = await app_over(small.db, config_in(tmp_path), lambda: small.now)
+        app = await app_over(small_lite.db, config_in(tmp_path), lambda: small_lite.now)
         assert await waiting_mails(app) == []
 
     async def test_it_waits_until_all_of_it_is_matched_and_goes_on_where_it_was_broken_off(self, small: Paper) -> None:
@@ -382,16 +400,16 @@ class TestDigest:
         assert await small.fan_out() == 3
         assert await small.owed(DeliveryKind.DIGEST) == readers
 
-    async def test_who_came_while_the_flood_did_sees_what_came_after(self, small: Paper, tmp_path: Path) -> None:
-        await small.bring(8)
-        await small.match()
-        small.world.now = small.now + MINUTE
-        await small.world.readers(1, (small.channels["xiaomi"],))
-        await small.bring(6, after=2 * MINUTE)
-        await small.match()
-        await small.decide(FloodDecision.DIGEST)
-        assert await small.fan_out() == 1
-        app = await app_over(small.db, config_in(tmp_path), lambda: small.now)
+    async def test_who_came_while_the_flood_did_sees_what_came_after(self, small_lite: Paper, tmp_path: Path) -> None:
+        await small_lite.bring(8)
+        await small_lite.match()
+        small_lite.world.now = small_lite.now + MINUTE
+        await small_lite.world.readers(1, (small_lite.channels["xiaomi"],))
+        await small_lite.bring(6, after=2 * MINUTE)
+        await small_lite.match()
+        await small_lite.decide(FloodDecision.DIGEST)
+        assert await small_lite.fan_out() == 1
+        app = await app_over(small_lite.db, config_in(tmp_path), lambda: small_lite.now)
         (mail,) = await waiting_mails(app)
         assert subject_of(mail.message) == "Xiaomi News Alert: 6 articles"
 
@@ -405,17 +423,19 @@ class TestDigest:
         (FloodDecision.DIGEST, "the digest that has it, delivery 1 is pending"),
     ],
 )
-async def test_an_explanation_says_what_became_of_it(small: Paper, decision: FloodDecision | None, why: str) -> None:
-    await small.world.readers(1, (small.channels["xiaomi"],))
-    (article_id, *_) = (await small.bring(8)).article_ids
-    await small.match()
+async def test_an_explanation_says_what_became_of_it(
+    small_lite: Paper, decision: FloodDecision | None, why: str
+) -> None:
+    await small_lite.world.readers(1, (small_lite.channels["xiaomi"],))
+    (article_id, *_) = (await small_lite.bring(8)).article_ids
+    await small_lite.match()
     if decision is not None:
-        await small.decide(decision)
-        await small.fan_out()
-    async with small.db.reading() as tx:
+        await small_lite.decide(decision)
+        await small_lite.fan_out()
+    async with small_lite.db.reading() as tx:
         article = await article_by_id(tx, article_id)
     assert article is not None
-    found = await explain_article(small.db, article, email="reader1@example.org")
+    found = await explain_article(small_lite.db, article, email="reader1@example.org")
     assert found.person is not None
     assert found.person.why.startswith(why)
 
