@@ -16,6 +16,10 @@ class Metrics:
         self._owed = Counter("alerts_deliveries_owed", "Deliveries that came to be owed", registry=self.registry)
         self._deliveries = Counter("alerts_delivery_tries", "Tries to deliver", ["outcome"], registry=self.registry)
         self._rescued = Counter("alerts_claims_rescued", "Claims taken back", registry=self.registry)
+        self._held = Counter("alerts_articles_held", "Articles held as part of a flood", registry=self.registry)
+        self._waiting = Gauge(
+            "alerts_sources_held", "Sources whose flood waits for the operator's decision", registry=self.registry
+        )
         self._tick = Gauge("alerts_last_tick_seconds", "When the clock last ticked (Unix time)", registry=self.registry)
 
     def polled(self, *, worked: bool, new: int) -> None:
@@ -43,6 +47,14 @@ class Metrics:
     def ticked(self, at: float) -> None:
         """Remember when the clock last ticked."""
         self._tick.set(at)
+
+    def held(self, articles: int) -> None:
+        """Count articles that were held as part of a flood."""
+        self._held.inc(articles)
+
+    def sources_held(self, count: int) -> None:
+        """Remember how many sources are held."""
+        self._waiting.set(count)
 
     def render(self) -> bytes:
         """Give the counters in the Prometheus text format."""

@@ -24,11 +24,13 @@ __all__ = ["decode_words", "subject_of", "texts_of", "violations"]
 ONCE = {"from", "to", "subject", "date", "message-id", "mime-version", "content-type", "auto-submitted"}
 LISTS = {"list-id", "list-unsubscribe", "list-unsubscribe-post"}
 ONE_CLICK = {"list-unsubscribe", "list-unsubscribe-post"}
-LIST_HEADERS = {"alert": LISTS, "welcome": ONE_CLICK}  # by kind; any other mail has none
+LIST_HEADERS = {"alert": LISTS, "digest": LISTS, "welcome": ONE_CLICK}  # by kind; any other mail has none
 _REASONS = {  # why somebody gets a mail, in English and in Chinese
     "alert": ("because you subscribe to", "订阅"),
+    "digest": ("because you subscribe to", "订阅"),
     "welcome": ("because you confirmed", "确认"),
 }
+BULK = {"alert", "digest"}
 AT_MOST_ONCE = {"reply-to", "sender", "feedback-id", "x-auto-response-suppress", "precedence", "dkim-signature"}
 NEVER_ENCODED = {"to", "message-id", "feedback-id", "references", "date", *LISTS}
 
@@ -209,7 +211,7 @@ class _Check:
             if any(name.startswith("list-") for name, _ in self.fields):
                 self.no("E13", "a list header")
             return
-        if self.kind == "alert" and not re.fullmatch(
+        if self.kind in BULK and not re.fullmatch(
             r'(?:(?:[!-;=?-~ ]+|"[^"]*") )?<[A-Za-z0-9_-]+\.[A-Za-z0-9._-]+>', self.one("list-id")
         ):
             self.no("E10", f"List-Id is {self.one('list-id')!r}")
@@ -230,7 +232,7 @@ class _Check:
             self.no("E14", f"Auto-Submitted is {self.one('auto-submitted')!r}")
         if self.kind == "welcome" and self.one("precedence"):
             self.no("E14", "a mail to one person who asked for it, marked as bulk")
-        if self.kind == "alert" and (self.one("precedence"), self.one("x-auto-response-suppress")) != ("bulk", "All"):
+        if self.kind in BULK and (self.one("precedence"), self.one("x-auto-response-suppress")) != ("bulk", "All"):
             self.no("E14", "Precedence: bulk or X-Auto-Response-Suppress: All is missing")
         feedback = self.one("feedback-id").split(":")
         if len(feedback) > 4 or any(re.search(r"[^!-~]", part) for part in feedback):

@@ -12,14 +12,17 @@ import typer
 
 from alerts.app import App
 from alerts.cli.context import run_async
+from alerts.cli.floods import held_as_dict, held_in_words, mount
 from alerts.cli.output import JsonOption, note, print_json, print_table, say
 from alerts.core.errors import InputError
 from alerts.core.model import Source, SourceKind, SourceState
 from alerts.services import sources as service
+from alerts.services.decide_flood import held_sources
 from alerts.services.poll import poll_feed
 from alerts.services.read_folder import read_folder
 from alerts.sources.fetch import Fetcher
 from alerts.sources.parser_process import ParserProcess
+from alerts.storage.floods import Flood
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -32,12 +35,12 @@ _RESTING = (SourceState.PAUSED, SourceState.STOPPED)
 def list_(ctx: typer.Context, *, json: JsonOption = False) -> None:
     """List the sources, and how each does."""
 
-    async def ask(app: App) -> list[Source]:
-        return await service.list_sources(app.db)
+    async def ask(app: App) -> tuple[list[Source], dict[int, Flood]]:
+        return await service.list_sources(app.db), await held_sources(app.db)
 
-    found = run_async(ctx, ask)
+    found, held = run_async(ctx, ask)
     if json:
-        print_json([_as_dict(one) for one in found])
+        print_json([{**_as_dict(one), "held": held_as_dict(held.get(one.id))} for one in found])
         return
     rows = [
         [
@@ -46,7 +49,7 @@ def list_(ctx: typer.Context, *, json: JsonOption = False) -> None:
             one.state.value,
             f"{one.polled_at:%Y-%m-%d %H:%M}" if one.polled_at else "never",
             one.location,
-            one.reason or "",
+            "; ".join(filter(None, (held_in_words(held.get(one.id)), one.reason))),
         ]
         for one in found
     ]
@@ -149,7 +152,13 @@ async def poll_one(app: App, source: Source, fetcher: Fetcher, parser: ParserPro
     if not polled.claimed:
         return _result(source, worked=True, reason="another process polls it right now")
     return _result(
-        source, worked=polled.worked, new=polled.new, changed=polled.changed, seen=polled.seen, reason=polled.reason
+        source,
+        worked=polled.worked,
+        new=polled.new,
+        changed=polled.changed,
+        seen=polled.seen,
+        held=polled.held,
+        reason=polled.reason,
     )
 
 
@@ -157,7 +166,15 @@ async def _read_folder(app: App, source: Source) -> dict[str, Any]:
     read = await read_folder(
         app.db, source, now=app.clock(), site_time_zone=ZoneInfo(app.config.site.time_zone), once=True
     )
-    return _result(source, worked=read.worked, new=read.new, changed=read.changed, seen=read.seen, reason=read.reason)
+    return _result(
+        source,
+        worked=read.worked,
+        new=read.new,
+        changed=read.changed,
+        seen=read.seen,
+        held=read.held,
+        reason=read.reason,
+    )
 
 
 def _pollable(source: Source) -> Source:
@@ -168,15 +185,32 @@ def _pollable(source: Source) -> Source:
 
 
 def _result(
-    source: Source, *, worked: bool, new: int = 0, changed: int = 0, seen: int = 0, reason: str | None = None
+    source: Source,
+    *,
+    worked: bool,
+    new: int = 0,
+    changed: int = 0,
+    seen: int = 0,
+    held: int = 0,
+    reason: str | None = None,
 ) -> dict[str, Any]:
-    return {"name": source.name, "worked": worked, "new": new, "changed": changed, "seen": seen, "reason": reason}
+    return {
+        "name": source.name,
+        "worked": worked,
+        "new": new,
+        "changed": changed,
+        "seen": seen,
+        "held": held,
+        "reason": reason,
+    }
 
 
 def _tell(results: Sequence[dict[str, Any]]) -> None:
     for result in results:
         if result["worked"]:
-            remark = f" ({result['reason']})" if result["reason"] else ""
+            held = f"{result['held']} held as a flood, see `alerts sources show`" if result["held"] else None
+            remarks = "; ".join(filter(None, (held, result["reason"])))
+            remark = f" ({remarks})" if remarks else ""
             say(f"{result['name']}: {result['new']} new, {result['changed']} changed, {result['seen']} known{remark}")
         else:
             note(f"{result['name']}: {result['reason']}")
@@ -206,4 +240,8 @@ def _as_dict(one: Source) -> dict[str, Any]:
         "failing_since_at": one.failing_since_at,
         "polled_at": one.polled_at,
         "next_poll_at": one.next_poll_at,
+        "flood": one.flood,
     }
+
+
+mount(app, _as_dict)

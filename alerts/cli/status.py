@@ -10,6 +10,7 @@ import typer
 from alerts import __version__
 from alerts.app import App, utc_now
 from alerts.cli.context import run_async
+from alerts.cli.floods import held_as_dict, held_in_words
 from alerts.cli.output import JsonOption, print_json, say
 from alerts.services.status import Status, read_status
 from alerts.storage.workers import Worker
@@ -42,6 +43,7 @@ def _as_dict(found: Status) -> dict[str, Any]:
                 "reason": one.reason,
                 "polled_at": one.polled_at,
                 "next_poll_at": one.next_poll_at,
+                "held": held_as_dict(one.flood),
                 "set_aside": [{"path": path, "reason": reason} for path, reason in one.set_aside],
             }
             for one in found.sources
@@ -100,6 +102,8 @@ def _print(found: Status, *, now: datetime) -> None:
     for source in found.sources:
         polled = f"polled {source.polled_at:%Y-%m-%d %H:%M:%S} UTC" if source.polled_at else "not polled yet"
         say(f"source {source.name}: {source.state}, {polled}" + (f" ({source.reason})" if source.reason else ""))
+        if source.flood is not None:
+            say(f"  {held_in_words(source.flood)}")
         for path, reason in source.set_aside:
             say(f"  set aside: {path}: {reason}")
     for relay in found.relays:

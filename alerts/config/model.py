@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from alerts.core.model import FirstPoll, SourceKind
+from alerts.core.model import FirstPoll, FloodWatch, SourceKind
 
 
 class Tls(StrEnum):
@@ -108,6 +108,7 @@ class SourceConfig:
     first_poll: FirstPoll
     max_age: timedelta | None
     allow_private: bool
+    flood: FloodWatch | int = FloodWatch.AUTO  # a number: so many in 24 hours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from alerts.config import values
 from alerts.config.keys import Key
 from alerts.config.model import Links, Tls
-from alerts.core.model import FirstPoll
+from alerts.core.model import FirstPoll, FloodWatch
 
 SITE = (
     Key(name="name", read=values.line, default="EV Daily", help="the site's name, and the sender's in every mail"),
@@ -188,7 +188,13 @@ ALLOW_PRIVATE = Key(
     default=False,
     help="true lets this feed be on a private or loopback address",
 )
-SOURCE_KEYS = ("folder", "feed", "name", "every", "first_poll", "max_age", "allow_private")
+FLOOD = Key(
+    name="flood",
+    read=values.flood,
+    default=FloodWatch.AUTO,
+    help="auto holds what comes far beyond its habit, a number what comes beyond so many in 24 hours; or off",
+)
+SOURCE_KEYS = ("folder", "feed", "name", "every", "first_poll", "max_age", "allow_private", "flood")
 
 CHANNEL = (
     Key(name="slug", read=values.slug, help="its name in URLs and commands: lower-case letters, digits, hyphens"),

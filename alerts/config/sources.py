@@ -38,7 +38,7 @@ def _read_source(reader: Reader, folder: Path) -> SourceConfig | None:
 
 def _folder_source(reader: Reader, folder: Path) -> SourceConfig:
     written = reader.take(options.FOLDER) or ""
-    taken = reader.take_all((options.EVERY_FOLDER, options.FIRST_POLL, options.MAX_AGE_FOLDER))
+    taken = reader.take_all((options.EVERY_FOLDER, options.FIRST_POLL, options.MAX_AGE_FOLDER, options.FLOOD))
     name = reader.take(options.SOURCE_NAME)
     reader.refuse_unknown(["folder", "name", *taken])
     place = Path(os.path.normpath(folder / written.replace("\0", "?")))
@@ -53,7 +53,9 @@ def _folder_source(reader: Reader, folder: Path) -> SourceConfig:
 
 def _feed_source(reader: Reader) -> SourceConfig:
     url = reader.take(options.FEED) or ""
-    taken = reader.take_all((options.EVERY_FEED, options.FIRST_POLL, options.MAX_AGE_FEED, options.ALLOW_PRIVATE))
+    taken = reader.take_all(
+        (options.EVERY_FEED, options.FIRST_POLL, options.MAX_AGE_FEED, options.ALLOW_PRIVATE, options.FLOOD)
+    )
     name = reader.take(options.SOURCE_NAME)
     reader.refuse_unknown(["feed", "name", *taken])
     return SourceConfig(kind=SourceKind.FEED, location=url, name=name or _name_of(url), **taken)

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from babel import localedata
 
 from alerts.config.problems import meant, suggestion
+from alerts.core.model import FloodWatch
 from alerts.core.query import parse
 
 E = TypeVar("E", bound=StrEnum)
@@ -166,6 +167,18 @@ def time_zone(text: str) -> str:
         hint = suggestion(text, available_timezones()) or "; write one such as UTC or Europe/Berlin"
         raise ValueError(f"{text!r} is not a time zone{hint}") from error
     return text
+
+
+def flood(text: str) -> FloodWatch | int:
+    """Read when a source is held: ``auto``, ``off``, or a number of articles in 24 hours."""
+    if re.fullmatch(r"[0-9]{1,7}", text.strip(), re.ASCII) and int(text) > 0:
+        return int(text)
+    if text.strip().casefold() in {"off", "false", "no"}:  # YAML's own way to say off
+        return FloodWatch.OFF
+    try:
+        return FloodWatch(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not known; write auto, off, or a number of articles in 24 hours") from None
 
 
 def one_of(kind: type[E]) -> Callable[[str], E]:

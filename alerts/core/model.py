@@ -37,11 +37,29 @@ class FirstPoll(StrEnum):
 
 
 class Disposition(StrEnum):
-    """Whether a stored article is mailed, decided once, at first sight."""
+    """Whether a stored article is mailed: decided at first sight, and once more by the operator where it was held."""
 
     ALERT = "alert"  # new: matched and mailed
     SEEN = "seen"  # was there at the first poll: matched, not mailed
     STALE = "stale"  # older than the source's max_age at first sight: matched, not mailed
+    HELD = "held"  # part of a flood: matched, mailed to nobody until the operator decides
+    DIGEST = "digest"  # of a flood that was released as one mail a subscriber
+    DROPPED = "dropped"  # of a flood that was dropped: never mailed
+
+
+class FloodWatch(StrEnum):
+    """Whether a source is held that brings far more than its habit; a number in its place is the limit itself."""
+
+    AUTO = "auto"  # the limit follows the habit
+    OFF = "off"  # never held
+
+
+class FloodDecision(StrEnum):
+    """What the operator did with a flood."""
+
+    RELEASED = "released"  # each article is mailed, as usual
+    DIGEST = "digest"  # one mail a subscriber lists them all
+    DROPPED = "dropped"  # never mailed
 
 
 class Novelty(StrEnum):
@@ -181,6 +199,7 @@ class Source:
     etag: str | None = None
     last_modified: str | None = None
     body_hash: str | None = None
+    flood: FloodWatch | int = FloodWatch.AUTO  # a number: so many new articles in 24 hours, and it is held
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

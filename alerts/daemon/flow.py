@@ -21,8 +21,10 @@ from alerts.daemon.polling import Polling
 from alerts.daemon.roles import Role, steps_of
 from alerts.daemon.scheduling import Scheduling
 from alerts.queue import Handler, Job, Step, WorkQueue
+from alerts.services.decide_flood import held_sources
 from alerts.services.expire_pending import expire_pending
 from alerts.services.fan_out import fan_out, unfinished
+from alerts.services.fan_out_digest import fan_out_digest, unfinished_digests
 from alerts.services.maintain import maintain
 from alerts.services.match import ChannelCache, match_articles, something_to_match
 from alerts.services.retention import retain
@@ -73,6 +75,7 @@ class Flow:
             Step.DELIVER: self._deliver,
             Step.MAINTAIN: self._maintain,
             Step.PURGE: self._purge,
+            Step.DIGEST: self._digest,
         }
         mine = steps_of(self._roles)
         return {step: handler for step, handler in handlers.items() if step in mine}
@@ -87,6 +90,7 @@ class Flow:
         if await something_to_match(self._app.db):
             jobs.append(Job(Step.MATCH))
         jobs += [Job(Step.FAN_OUT, article_id) for article_id in await unfinished(self._app.db)]
+        jobs += [Job(Step.DIGEST, run_id) for run_id in await unfinished_digests(self._app.db)]
         await self._ask_for(*jobs)
 
     async def look_after(self) -> None:
@@ -120,6 +124,7 @@ class Flow:
             return
         polled = await self._polling.poll(job.key, enlist=self._queue.enlist)
         self._app.metrics.polled(worked=polled.worked, new=polled.new)
+        self._app.metrics.held(polled.held)
         if polled.again_at is not None:
             self._enqueue_at(polled.again_at, job)
 
@@ -161,12 +166,23 @@ class Flow:
                 return
         await self._queue.enqueue(job)
 
+    async def _digest(self, job: Job) -> None:
+        if job.key is None:
+            return
+        for _ in range(_RANGES_A_TURN):
+            done = await fan_out_digest(self._app.db, job.key, now=self._app.clock(), enlist=self._queue.enlist)
+            self._app.metrics.fanned_out(done.created)
+            if done.finished:
+                return
+        await self._queue.enqueue(job)
+
     async def _deliver(self, _job: Job) -> None:
         self._post.look()
 
     async def _maintain(self, _job: Job) -> None:
         done = await maintain(self._app.db, now=self._app.clock(), judging=self._judges())
         self._app.metrics.rescued(done.rescued)
+        self._app.metrics.sources_held(len(await held_sources(self._app.db)))
         if done.rescued or done.buried:
             _log.info("claims_rescued", claims=done.rescued, workers=done.buried)
             await self._queue.enqueue(Job(Step.DELIVER, Lane.IMMEDIATE))

@@ -17,6 +17,7 @@ from alerts.daemon.outbox import Outbox
 from alerts.daemon.polling import Polling
 from alerts.daemon.worker import Worker
 from alerts.services.fan_out import fan_out, unfinished
+from alerts.services.fan_out_digest import fan_out_digest, unfinished_digests
 from alerts.services.maintain import maintain
 from alerts.services.match import ChannelCache, match_articles
 from alerts.services.retention import retain
@@ -123,6 +124,12 @@ async def _fan_out_all(app: App, summary: Summary) -> None:
                 done = await fan_out(app.db, article_id, now=app.clock())
                 summary.deliveries_created += done.created
                 finished = done.finished
+    for run_id in await unfinished_digests(app.db):
+        finished = False
+        while not finished:
+            digested = await fan_out_digest(app.db, run_id, now=app.clock())
+            summary.deliveries_created += digested.created
+            finished = digested.finished
 
 
 async def _deliver_all(app: App, worker: Worker, summary: Summary, stopping: Callable[[], bool]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shlex
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from alerts.services.sources import list_sources
 from alerts.sources.fetch import Fetcher
 from alerts.sources.parser_process import ParserProcess
 from alerts.storage import sources
+from alerts.storage.floods import Holding
 
 _log = structlog.get_logger(__name__)
 
@@ -35,6 +37,7 @@ class PollOutcome:
     worked: bool
     new: int
     again_at: datetime | None = None  # when files that just changed are ready to be read
+    held: int = 0  # of the new ones, as part of a flood
 
 
 class Polling:
@@ -96,7 +99,8 @@ class Polling:
             on_progress=self._progress,
             enlist=enlist,
         )
-        return PollOutcome(worked=done.worked, new=done.new, again_at=done.look_again_at)
+        tell_of_flood(source, done.holding, held=done.held)
+        return PollOutcome(worked=done.worked, new=done.new, again_at=done.look_again_at, held=done.held)
 
     async def _poll_feed(self, source: Source, *, once: bool, enlist: Enlist | None) -> PollOutcome:
         done = await poll_feed(
@@ -111,4 +115,17 @@ class Polling:
         )
         if not done.worked:
             _log.warning("poll_failed", source=source.name, reason=done.reason)
-        return PollOutcome(worked=done.worked, new=done.new)
+        tell_of_flood(source, done.holding, held=done.held)
+        return PollOutcome(worked=done.worked, new=done.new, held=done.held)
+
+
+def tell_of_flood(source: Source, holding: Holding | None, *, held: int) -> None:
+    """Tell the operator that a source is held: once, when it begins."""
+    if holding is not None and holding.began:
+        _log.warning(
+            "source_held",
+            source=source.name,
+            articles=held,
+            most_in_24_hours=holding.most,
+            next=f"alerts sources show {shlex.quote(source.name)}",
+        )

@@ -18,7 +18,13 @@ from alerts.core.messages import (
     address_confirmation_contents,
     manage_link_contents,
 )
-from alerts.core.messages.contents import alert_contents, confirmation_contents, trial_contents, welcome_contents
+from alerts.core.messages.contents import (
+    alert_contents,
+    confirmation_contents,
+    digest_contents,
+    trial_contents,
+    welcome_contents,
+)
 from alerts.core.messages.render import MAILS, PARTS
 from alerts.core.model import Article, Channel, Disposition, Item
 from alerts.core.sentences import ENGLISH
@@ -31,6 +37,7 @@ _NEEDED = {
     "alert": "unsubscribe_url",
     "confirmation": "confirm_url",
     "welcome": "unsubscribe_url",
+    "digest": "unsubscribe_url",
     "manage_link": "manage_url",
     "address_confirmation": "confirm_url",
     "address_changed": "address",
@@ -153,6 +160,10 @@ def _samples(mail: str) -> tuple[dict[str, object], ...]:
         "manage_link": (manage_link_contents(site, "manage-trial", language=ENGLISH),),
         "address_confirmation": (address_confirmation_contents(site, question, language=ENGLISH),),
         "address_changed": (address_changed_contents(site, "trial@trial.example", language=ENGLISH),),
+        "digest": (
+            digest_contents(site, [(full, many), (bare, one)], 30, many, links, language=ENGLISH),
+            digest_contents(site, [(bare, one)], 1, one, links, language=ENGLISH),
+        ),
         "test": (trial_contents(site, language=ENGLISH),),
     }
     return samples[mail]

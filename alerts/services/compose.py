@@ -89,7 +89,7 @@ class Composer:
                     language=self._language(letter),
                 )
             case _:
-                raise ValueError("digests are not made yet")
+                return self._digest(letter, recipient)
 
     def _alert(self, letter: Letter, recipient: str) -> tuple[bytes, bool]:
         if letter.article is None:
@@ -183,6 +183,29 @@ class Composer:
                 self._site,
                 manage=sign(Purpose.MANAGE, delivery.subscriber_id, 0, self._secrets),
                 unsubscribe=sign(Purpose.UNSUBSCRIBE, delivery.subscriber_id, 0, self._secrets),
+            ),
+            message_id=self.message_id(delivery.id),
+            dated_at=delivery.dated_at,
+            language=self._language(letter),
+        )
+
+    def _digest(self, letter: Letter, recipient: str) -> bytes:
+        """Make the mail that lists many articles; its one-click leaves the channels that it names (U9)."""
+        delivery = letter.delivery
+        if letter.digest is None or delivery.digest_run_id is None:
+            raise ValueError("a digest without its articles")
+        run_id = delivery.digest_run_id
+        return messages.compose_digest(
+            templates=self._templates,
+            site=self._site,
+            stories=letter.digest.stories,
+            total=letter.digest.total,
+            channels=letter.channels,
+            recipient=recipient,
+            links=Links.of(
+                self._site,
+                manage=sign(Purpose.MANAGE, delivery.subscriber_id, 0, self._secrets),
+                unsubscribe=sign(Purpose.UNSUBSCRIBE_DIGEST, delivery.subscriber_id, run_id, self._secrets),
             ),
             message_id=self.message_id(delivery.id),
             dated_at=delivery.dated_at,

@@ -30,6 +30,9 @@ from alerts.storage.traces import Progress, Trace
 _OF_DISPOSITION = {
     Disposition.SEEN: "it was there when its source was first polled, so nobody is alerted of it",
     Disposition.STALE: "it was older than its source's max_age when it was first seen, so nobody is alerted of it",
+    Disposition.HELD: "its source brought far more than its habit: it is held until the operator releases or drops it",
+    Disposition.DIGEST: "it was held as part of a flood and went out in a digest, of which this person is owed none",
+    Disposition.DROPPED: "it was held as part of a flood, which the operator dropped",
 }
 
 
@@ -130,7 +133,8 @@ def _why(
 ) -> str:
     """Say in one sentence what came of the article for this person, or what stands in the way."""
     if trace is not None:
-        return f"delivery {trace.delivery_id} is {trace.state.value}{f': {trace.reply}' if trace.reply else ''}"
+        what = "the digest that has it, delivery" if trace.in_digest else "delivery"
+        return f"{what} {trace.delivery_id} is {trace.state.value}{f': {trace.reply}' if trace.reply else ''}"
     if progress is not None and progress.counted:
         return "whether a mail was sent is no longer known: the deliveries of that time are only counted"
     obstacle = _of_person(subscriber, wanted) or _of_article(article, progress) or _of_time(progress, wanted)

@@ -23,6 +23,7 @@ from alerts.sources.fetch import Fetched
 from alerts.storage import sources
 from alerts.storage.articles import Stored, store_items
 from alerts.storage.engine import Database
+from alerts.storage.floods import Holding
 
 LEASE = timedelta(minutes=5)  # the longest fetch and the longest parse, several times over
 
@@ -56,6 +57,8 @@ class Polled:
     seen: int = 0
     article_ids: tuple[int, ...] = ()  # of the new ones
     reason: str | None = None  # why it did not work
+    held: int = 0  # of the new ones, as part of a flood
+    holding: Holding | None = None  # the flood
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +157,15 @@ async def _record_success(
         stored = await store_items(tx, source=source, items=news.feed.items, now=now) if news.feed.items else _NOTHING
         if stored.new and enlist is not None:
             await enlist(tx, Job(Step.MATCH))
-    return Polled(worked=True, new=stored.new, changed=stored.changed, seen=stored.seen, article_ids=stored.article_ids)
+    return Polled(
+        worked=True,
+        new=stored.new,
+        changed=stored.changed,
+        seen=stored.seen,
+        article_ids=stored.article_ids,
+        held=stored.held,
+        holding=stored.holding,
+    )
 
 
 async def _record_failure(

@@ -25,10 +25,11 @@ from alerts.core.publication import Step as PublicationStep
 from alerts.queue import Enlist, Job, Step
 from alerts.sources.folder import FileGoneError, FoundFile, Refused, Scan, read_file, scan
 from alerts.sources.formats import read_items
-from alerts.storage import files, sources
-from alerts.storage.articles import store_items
+from alerts.storage import files, floods, sources
+from alerts.storage.articles import count_alerting, store_items
 from alerts.storage.engine import Database
 from alerts.storage.files import FileRow
+from alerts.storage.floods import Holding
 
 _log = structlog.get_logger(__name__)
 
@@ -51,6 +52,8 @@ class FolderPoll:
     seen: int = 0
     article_ids: tuple[int, ...] = ()  # of the new ones
     look_again_at: datetime | None = None
+    held: int = 0  # of the new ones, as part of a flood
+    holding: Holding | None = None  # the flood
 
 
 @dataclass(slots=True)
@@ -108,11 +111,12 @@ async def read_folder(
         await files.keep_files(tx, claimed.id, plan.rows)
     # 3. Read and store, a step at a time.
     poll = FolderPoll(worked=True, look_again_at=plan.look_again_at)
+    upcoming = await _upcoming(db, claimed, plan.to_read, now=now, time_zone=site_time_zone)
     for step in _steps(plan.to_read):
         results = [await asyncio.to_thread(_read, file, seen, now, site_time_zone) for file, seen in step]
         if not await hold.extend():
             return poll  # somebody else goes on
-        poll = await _store(db, claimed, results, poll, now=now, enlist=enlist)
+        poll = await _store(db, claimed, results, poll, upcoming=upcoming, now=now, enlist=enlist)
         on_progress(poll.read, len(plan.to_read))
     # 4. Say when to come back.
     await hold.record_success(next_poll_at=min(filter(None, (now + claimed.every, poll.look_again_at))))
@@ -227,12 +231,34 @@ def _steps(to_read: Sequence[tuple[FoundFile, Known]]) -> Iterator[list[tuple[Fo
         yield step
 
 
+async def _upcoming(
+    db: Database, source: Source, to_read: Sequence[tuple[FoundFile, Known]], *, now: datetime, time_zone: tzinfo
+) -> int:
+    """Count what a poll of many steps brings, if it is a flood: else its first steps would be mailed. 0: it is none.
+
+    Files are read for it once more only where there are more than may be mailed, and only until as many are found.
+    """
+    found, steps = 0, list(_steps([one for one in to_read if not one[1].was_there]))
+    async with db.reading() as tx:
+        room = await floods.room(tx, source, now=now) if len(steps) > 1 else None
+    if room is None or sum(map(len, steps)) <= room:
+        return 0
+    for step in steps:
+        items = [item for one in step for item in (await asyncio.to_thread(_read, *one, now, time_zone)).items]
+        async with db.reading() as tx:
+            found += await count_alerting(tx, source=source, items=items, now=now)
+        if found > room:
+            return found
+    return 0
+
+
 async def _store(
     db: Database,
     source: Source,
     results: Sequence[_ReadFile],
     poll: FolderPoll,
     *,
+    upcoming: int,
     now: datetime,
     enlist: Enlist | None,
 ) -> FolderPoll:
@@ -243,13 +269,17 @@ async def _store(
         for first_poll in (True, False):
             fresh = [one for one in results if one.was_there is first_poll]
             items = [item for one in fresh for item in one.items if item.item_id not in copies]
-            stored = await store_items(tx, source=source, items=items, now=now, first_poll=first_poll)
+            stored = await store_items(
+                tx, source=source, items=items, now=now, first_poll=first_poll, upcoming=upcoming
+            )
             poll = replace(
                 poll,
                 new=poll.new + stored.new,
                 changed=poll.changed + stored.changed,
                 seen=poll.seen + stored.seen,
                 article_ids=poll.article_ids + stored.article_ids,
+                held=poll.held + stored.held,
+                holding=poll.holding or stored.holding,
             )
         await files.keep_files(tx, source.id, [one.row for one in results])
         if poll.new > before and enlist is not None:

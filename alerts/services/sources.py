@@ -159,6 +159,7 @@ def _from_config(one: SourceConfig, now: datetime) -> Source:
         first_poll=one.first_poll,
         max_age=one.max_age,
         allow_private=one.allow_private,
+        flood=one.flood,
         state=SourceState.OK,
         reason=None,
         next_poll_at=now,

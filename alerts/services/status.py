@@ -10,8 +10,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.domains import Breaker
 from alerts.core.model import DeliveryState, SourceKind, SourceState
-from alerts.storage import articles, breakers, deliveries, delivery_counts, files, leases, relays, sources, workers
+from alerts.storage import (
+    articles,
+    breakers,
+    deliveries,
+    delivery_counts,
+    files,
+    floods,
+    leases,
+    relays,
+    sources,
+    workers,
+)
 from alerts.storage.engine import Database
+from alerts.storage.floods import Flood
 from alerts.storage.workers import Worker
 
 
@@ -26,6 +38,7 @@ class SourceStatus:
     polled_at: datetime | None
     next_poll_at: datetime
     set_aside: tuple[tuple[str, str], ...]
+    flood: Flood | None  # that waits for a decision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +68,7 @@ async def read_status(db: Database, *, now: datetime, configured: Sequence[str])
     """Read it all in one view of the ledger; ``configured`` names the relays of the config."""
     async with db.reading() as tx:
         due_at = await deliveries.next_due_at(tx)
+        held = await floods.undecided(tx)
         found = [
             SourceStatus(
                 name=one.name,
@@ -64,6 +78,7 @@ async def read_status(db: Database, *, now: datetime, configured: Sequence[str])
                 polled_at=one.polled_at,
                 next_poll_at=one.next_poll_at,
                 set_aside=tuple(await files.set_aside(tx, one.id)) if one.kind is SourceKind.FOLDER else (),
+                flood=held.get(one.id),
             )
             for one in await sources.list_sources(tx)
         ]

@@ -43,14 +43,16 @@ async def unsubscribe(
         return await _leave(tx, subscriber_id, channel_ids, now)
 
 
-async def unsubscribe_by_mail(db: Database, *, subscriber_id: int, article_id: int, now: datetime) -> Unsubscribed:
+async def unsubscribe_by_mail(
+    db: Database, *, subscriber_id: int, article_id: int, digest_run_id: int = 0, now: datetime
+) -> Unsubscribed:
     """End the subscriptions to the channels that one mail named, no others: one-click (U9).
 
     A mail whose article is gone, or that was about none, can no longer say what it named; then all of them end, since
     whoever presses that button must hear no more of it.
     """
     async with db.transaction() as tx:
-        named = await subscriptions.subscriptions_of_mail(tx, subscriber_id=subscriber_id, article_id=article_id)
+        named = await _named(tx, subscriber_id, article_id=article_id, digest_run_id=digest_run_id)
         return await _leave(tx, subscriber_id, [one.channel_id for one in named] or None, now)
 
 
@@ -74,11 +76,19 @@ async def undo(
     return Undone(in_time=True, restored=tuple(restored))
 
 
-async def channels_of_mail(db: Database, *, subscriber_id: int, article_id: int) -> tuple[Subscription, ...]:
+async def channels_of_mail(
+    db: Database, *, subscriber_id: int, article_id: int, digest_run_id: int = 0
+) -> tuple[Subscription, ...]:
     """List the subscriptions that one mail named, as they are now, ended ones too; for the page with the button."""
     async with db.reading() as tx:
-        named = await subscriptions.subscriptions_of_mail(tx, subscriber_id=subscriber_id, article_id=article_id)
-    return tuple(named)
+        return tuple(await _named(tx, subscriber_id, article_id=article_id, digest_run_id=digest_run_id))
+
+
+async def _named(tx: AsyncConnection, subscriber_id: int, *, article_id: int, digest_run_id: int) -> list[Subscription]:
+    """List the subscriptions that an alert named, or a digest, where one is given."""
+    if digest_run_id:
+        return await subscriptions.subscriptions_of_digest(tx, subscriber_id=subscriber_id, run_id=digest_run_id)
+    return await subscriptions.subscriptions_of_mail(tx, subscriber_id=subscriber_id, article_id=article_id)
 
 
 async def _leave(

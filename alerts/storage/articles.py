@@ -14,7 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from alerts.core.articles import Known, Sighting, disposition, sight, text_of
 from alerts.core.batches import SAME_PAGE, Change, place
 from alerts.core.model import Article, Disposition, Item, Source
+from alerts.storage import floods
 from alerts.storage.engine import insert
+from alerts.storage.floods import Holding
 from alerts.storage.schema import articles, matches, sources
 
 _CHUNK = 500  # values in one IN list
@@ -41,6 +43,8 @@ class Stored:
     changed: int
     seen: int
     article_ids: tuple[int, ...]  # of the new ones, in the order given
+    held: int = 0  # of the new ones, as part of a flood
+    holding: Holding | None = None  # the flood
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +57,19 @@ class Counts:
 
 
 async def store_items(
-    tx: AsyncConnection, *, source: Source, items: Sequence[Item], now: datetime, first_poll: bool | None = None
+    tx: AsyncConnection,
+    *,
+    source: Source,
+    items: Sequence[Item],
+    now: datetime,
+    first_poll: bool | None = None,
+    upcoming: int = 0,
 ) -> Stored:
     """Store what a source gave: the new ones once, the changed ones anew, the known ones not at all.
 
-    ``first_poll`` says whether the source never worked before; when not given, ``source.polled_at`` tells. Running it
-    again with the same items changes nothing.
+    ``first_poll`` says whether the source never worked before; when not given, ``source.polled_at`` tells.
+    ``upcoming``: so many new ones, these among them, are known to come in steps, and are judged as one batch.
+    Running it again with the same items changes nothing.
     """
     first = source.polled_at is None if first_poll is None else first_poll
     sightings = [sight(item, now=now) for item in items]
@@ -67,8 +78,47 @@ async def store_items(
     await _rename(tx, batch.renamed)
     await _change(tx, batch.changes, now=now)
     rows = [_row(one, source=source, first_poll=first, now=now) for one in batch.new]
+    holding = await _hold(tx, rows, source=source, first_poll=first, upcoming=upcoming, now=now)
     ids = await _insert(tx, rows)
-    return Stored(new=len(ids), changed=len(batch.changes), seen=batch.seen, article_ids=tuple(ids))
+    return Stored(
+        new=len(ids),
+        changed=len(batch.changes),
+        seen=batch.seen,
+        article_ids=tuple(ids),
+        held=sum(row["disposition"] == Disposition.HELD.value for row in rows),
+        holding=holding,
+    )
+
+
+async def count_alerting(tx: AsyncConnection, *, source: Source, items: Sequence[Item], now: datetime) -> int:
+    """Say of how many of these items everybody would be alerted; stores nothing."""
+    sightings = [sight(item, now=now) for item in items]
+    batch = place(sightings, await _known(tx, source.id, sightings), kind=source.kind)
+    kinds = [disposition(one.item, source, first_poll=False, now=now) for one in batch.new]
+    return kinds.count(Disposition.ALERT)
+
+
+async def _hold(
+    tx: AsyncConnection,
+    rows: Sequence[dict[str, Any]],
+    *,
+    source: Source,
+    first_poll: bool,
+    upcoming: int,
+    now: datetime,
+) -> Holding | None:
+    """Hold the rows that would be mailed if they are part of a flood; a first poll is mailed as was asked for."""
+    alerting = [row for row in rows if row["disposition"] == Disposition.ALERT.value]
+    if not alerting:
+        return None
+    if first_poll:
+        await floods.count_from(tx, source.id, now=now)
+        return None
+    holding = await floods.hold_flood(tx, source, coming=max(len(alerting), upcoming), now=now)
+    if holding is not None:
+        for row in alerting:
+            row.update(disposition=Disposition.HELD.value, flood_id=holding.flood_id)
+    return holding
 
 
 async def article_by_id(tx: AsyncConnection, article_id: int) -> Article | None:
@@ -229,6 +279,7 @@ def _row(sighting: Sighting, *, source: Source, first_poll: bool, now: datetime)
         "item_id": sighting.item.item_id,
         "disposition": disposition(sighting.item, source, first_poll=first_poll, now=now).value,
         "first_seen_at": now,
+        "flood_id": None,
         **_content(sighting),
     }
 

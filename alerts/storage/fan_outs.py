@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, literal, select, update
+from sqlalchemy import Select, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.model import DeliveryKind, DeliveryState, Frequency, Lane, SubscriptionState
@@ -38,7 +39,12 @@ async def lock_cursor(tx: AsyncConnection, article_id: int) -> int | None:
 
 
 async def range_end(tx: AsyncConnection, article_id: int, *, after: int, size: int) -> int | None:
-    """Find the key of the last of the next ``size`` subscribers who want this article; None when there are none.
+    """Find the key of the last of the next ``size`` subscribers who want this article; None when there are none."""
+    return await next_readers(tx, await _channels(tx, article_id), after=after, size=size)
+
+
+async def next_readers(tx: AsyncConnection, channel_ids: Sequence[int], *, after: int, size: int) -> int | None:
+    """Find the key of the last of the next ``size`` subscribers to some channels; None when there are none.
 
     Each channel is walked on its own index range, so the cost is that of the rows returned.
     """
@@ -52,7 +58,7 @@ async def range_end(tx: AsyncConnection, article_id: int, *, after: int, size: i
         .order_by(subscriptions.c.subscriber_id)
         .limit(size)
         .subquery()
-        for channel_id in await _channels(tx, article_id)
+        for channel_id in channel_ids
     ]
     if not wanted:
         return None
@@ -72,9 +78,6 @@ async def owe_alerts(tx: AsyncConnection, article_id: int, *, after: int, up_to:
 
     Who subscribed after the article was matched gets nothing: a new subscription starts now. Nor does who pauses.
     """
-    paused = select(subscribers.c.id).where(
-        subscribers.c.paused_until_at.is_not(None), subscribers.c.paused_until_at > now
-    )
     wanting = (
         select(
             literal(DeliveryKind.ALERT.value),
@@ -95,11 +98,18 @@ async def owe_alerts(tx: AsyncConnection, article_id: int, *, after: int, up_to:
             subscriptions.c.subscriber_id > after,
             subscriptions.c.subscriber_id <= up_to,
             subscriptions.c.activated_at <= articles.c.matched_at,
-            subscriptions.c.subscriber_id.not_in(paused),
+            subscriptions.c.subscriber_id.not_in(pausing(now)),
         )
     )
     statement = insert(tx, deliveries).from_select(_COLUMNS, wanting).on_conflict_do_nothing()
     return (await tx.execute(statement, execution_options={"preserve_rowcount": True})).rowcount
+
+
+def pausing(now: datetime) -> Select[tuple[int]]:
+    """Ask for those who get no alerts now, by their own wish."""
+    return select(subscribers.c.id).where(
+        subscribers.c.paused_until_at.is_not(None), subscribers.c.paused_until_at > now
+    )
 
 
 async def move_cursor(tx: AsyncConnection, article_id: int, *, cursor: int) -> None:

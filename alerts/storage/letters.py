@@ -13,17 +13,26 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from alerts.core.model import Article, Channel, Delivery, DeliveryKind, SubscriberState, SubscriptionState
 from alerts.storage.articles import select_articles, to_article
 from alerts.storage.channels import channels_by_ids
+from alerts.storage.digests import DigestOf, channels_of_runs, load_digests
 from alerts.storage.prepared import Prepared, Transaction, among
 from alerts.storage.schema import articles, confirmations, matches, subscribers, subscriptions
 
 WELCOME_ARTICLES = 3  # so many a welcome shows
 
 
+class Digest(NamedTuple):
+    """What a digest lists: some of its articles with the channels that they answer, and how many there are in all."""
+
+    stories: tuple[tuple[Article, tuple[Channel, ...]], ...]
+    total: int
+
+
 class Letter(NamedTuple):
     """A claimed delivery with all that its message is made from; a tuple, as each mail costs one.
 
     ``channels`` are those the mail may name: for an alert, the matching channels that this person still subscribes
-    to and did when the article was matched; empty means that nobody wants the mail any more.
+    to and did when the article was matched; for a digest, those of all its articles; empty means that nobody wants the
+    mail any more.
     """
 
     delivery: Delivery
@@ -35,6 +44,7 @@ class Letter(NamedTuple):
     confirmation_salt: bytes | None = None
     latest: tuple[Article, ...] = ()  # for a welcome: the newest articles of its channels
     new_email: str | None = None  # the address that the mail is about, where one is changed
+    digest: Digest | None = None
 
     @property
     def wanted(self) -> bool:
@@ -51,7 +61,8 @@ class Letter(NamedTuple):
             case DeliveryKind.WELCOME:
                 return self.state is SubscriberState.ACTIVE and bool(self.channels)
             case DeliveryKind.MANAGE_LINK | DeliveryKind.DIGEST:
-                return self.state is not SubscriberState.SUPPRESSED
+                is_owed = self.digest is None or bool(self.channels)
+                return self.state is not SubscriberState.SUPPRESSED and is_owed
 
 
 class _Asked(NamedTuple):
@@ -78,17 +89,23 @@ async def load_letters(tx: AsyncConnection, claimed: Sequence[Delivery]) -> list
     confirming = {key: it.channel_ids for key, it in asked.items()}
     welcomed = await _welcomed(tx, [one for one in claimed if one.kind is DeliveryKind.WELCOME], confirming)
     newest = {ids: await _newest_articles(tx, ids) for ids in set(welcomed.values())}
-    named = set().union(*set(alerted.values()), *confirming.values())
+    digests = await _digests(tx, [one for one in claimed if one.digest_run_id is not None])
+    listed = {one.channel_ids for one in digests.values()}
+    named = set().union(*set(alerted.values()), *confirming.values(), *listed)
     known = {it.id: it for it in await channels_by_ids(tx, sorted(named))}
     channels = {
-        ids: tuple(known[it] for it in ids if it in known) for ids in {*alerted.values(), *confirming.values(), *newest}
+        ids: tuple(known[it] for it in ids if it in known)
+        for ids in {*alerted.values(), *confirming.values(), *newest, *listed}
     }
     letters = []
     for one in claimed:
         email, state, language, paused_until_at = people.get(one.subscriber_id, _UNKNOWN)
         request = asked.get(one.confirmation_id or 0, _NOTHING_ASKED)
+        listing = digests.get(one.id)
         ids = alerted.get(one.id, welcomed.get(one.id, confirming.get(one.confirmation_id or 0)))
-        if paused_until_at is not None and one.article_id is not None and one.dated_at < paused_until_at:
+        ids = listing.channel_ids if listing is not None else ids
+        is_news = one.article_id is not None or listing is not None
+        if paused_until_at is not None and is_news and one.dated_at < paused_until_at:
             ids = ()  # a fan-out was under way when the person paused; nothing is saved up
         letters.append(
             Letter(
@@ -101,6 +118,7 @@ async def load_letters(tx: AsyncConnection, claimed: Sequence[Delivery]) -> list
                 request.salt if request.open else None,
                 newest.get(welcomed[one.id], ()) if one.id in welcomed else (),
                 request.email,
+                _digest(listing, known) if listing is not None else None,
             )
         )
     return letters
@@ -159,6 +177,21 @@ async def _alert_channels(tx: AsyncConnection, claimed: Sequence[Delivery]) -> d
         story = named.get(one.article_id or 0)
         found[one.id] = tuple([it for it, at in story if it in since and since[it] <= at]) if since and story else ()
     return found
+
+
+async def _digests(tx: AsyncConnection, claimed: Sequence[Delivery]) -> dict[int, DigestOf]:
+    """Find what each digest lists."""
+    if not claimed:
+        return {}
+    reached = await channels_of_runs(tx, {one.digest_run_id for one in claimed if one.digest_run_id is not None})
+    asked = {channel_id for run in reached.values() for channel_id in run}
+    active = await _active(tx, {one.subscriber_id for one in claimed}, asked)
+    return await load_digests(tx, claimed, reached, active)
+
+
+def _digest(listing: DigestOf, known: Mapping[int, Channel]) -> Digest:
+    stories = ((article, tuple(known[it] for it in ids if it in known)) for article, ids in listing.stories)
+    return Digest(tuple(stories), listing.total)
 
 
 _MATCHES = Prepared(

@@ -148,6 +148,8 @@ sources = Table(
     Column("last_modified", Text),
     Column("body_hash", Text),
     Column("created_at", Utc, nullable=False),
+    Column("flood", Text, nullable=False, server_default=text("'auto'")),  # auto | off | a number
+    Column("flood_from_at", Utc),  # what was first seen until then counts to no flood any more
     Index("ix_sources_next_poll_at", "next_poll_at"),
 )
 
@@ -166,6 +168,18 @@ files = Table(  # what the folder source knows of each file, so that only change
     Column("read_at", Utc),  # null until it was read with this size, mtime and inode
     Column("was_there", Boolean, nullable=False, server_default=false()),  # before the first poll, and never read yet
     UniqueConstraint("source_id", "path"),
+)
+
+floods = Table(  # a source brought far more than its habit: what of it is held, and what the operator decided
+    "floods",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("source_id", Key, ForeignKey("sources.id"), nullable=False),
+    Column("began_at", Utc, nullable=False),
+    Column("most", Integer, nullable=False),  # the limit that it passed
+    Column("decision", Text),
+    Column("decided_at", Utc),
+    _where("uq_floods_undecided", "decided_at IS NULL", "source_id", unique=True),
 )
 
 articles = Table(
@@ -191,10 +205,13 @@ articles = Table(
     Column("matched_at", Utc),
     Column("match_faults", Integer, nullable=False, server_default=text("0")),
     Column("set_aside", Text),  # why matching or composing gave up on it
+    Column("flood_id", Key),  # the flood that it was held in, whatever was decided then
     UniqueConstraint("source_id", "item_id"),
     Index("ix_articles_source_id_content_hash", "source_id", "content_hash"),
     Index("ix_articles_source_id_canonical_url", "source_id", "canonical_url"),
     Index("ix_articles_first_seen_at", "first_seen_at"),
+    Index("ix_articles_source_id_first_seen_at", "source_id", "first_seen_at", "disposition"),
+    _where("ix_articles_flood_id", "flood_id IS NOT NULL", "flood_id", "id"),
     _where("ix_articles_unmatched", "matched_at IS NULL", "id"),
     sqlite_autoincrement=True,
 )
@@ -328,7 +345,17 @@ digest_runs = Table(
     Column("cursor", Key, nullable=False, server_default=text("0")),
     Column("created_at", Utc, nullable=False),
     Column("finished_at", Utc),
-    UniqueConstraint("frequency", "time_zone", "window_end_at"),
+    Column("flood_id", Key),  # the digest of a flood, which no window is
+    _where(
+        "uq_digest_runs_frequency_time_zone_window_end_at",
+        "flood_id IS NULL",
+        "frequency",
+        "time_zone",
+        "window_end_at",
+        unique=True,
+    ),
+    _where("uq_digest_runs_flood_id", "flood_id IS NOT NULL", "flood_id", unique=True),
+    _where("ix_digest_runs_unfinished", "finished_at IS NULL", "id"),
 )
 
 deliveries = Table(

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, and_, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alerts.core.model import FirstPoll, Source, SourceKind, SourceState
+from alerts.core.model import FirstPoll, FloodWatch, Source, SourceKind, SourceState
 from alerts.storage.engine import insert
 from alerts.storage.schema import sources
 
@@ -244,6 +244,7 @@ def _settings(source: Source) -> dict[str, Any]:
         "first_poll": source.first_poll.value,
         "max_age_s": None if source.max_age is None else round(source.max_age.total_seconds()),
         "allow_private": source.allow_private,
+        "flood": str(source.flood),
     }
 
 
@@ -266,4 +267,5 @@ def _source(row: Row[Any]) -> Source:
         etag=row.etag,
         last_modified=row.last_modified,
         body_hash=row.body_hash,
+        flood=int(row.flood) if row.flood.isdigit() else FloodWatch(row.flood),
     )

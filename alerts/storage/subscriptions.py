@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from alerts.core.model import EndReason, Frequency, Subscription, SubscriptionState
 from alerts.core.subscriptions import ENDINGS, Change, Event, states_left_by
 from alerts.storage.engine import insert
-from alerts.storage.schema import channels, confirmations, matches, subscriptions
+from alerts.storage.fan_outs import pausing
+from alerts.storage.schema import articles, channels, confirmations, digest_runs, matches, subscriptions
 
 
 def _subscription(row: Row[Any]) -> Subscription:
@@ -64,6 +65,37 @@ async def subscriptions_of_mail(tx: AsyncConnection, *, subscriber_id: int, arti
         .order_by(matches.c.score.desc(), matches.c.channel_id)
     )
     return [_subscription(row) for row in (await tx.execute(statement)).all()]
+
+
+async def subscriptions_of_digest(tx: AsyncConnection, *, subscriber_id: int, run_id: int) -> list[Subscription]:
+    """List the subscriptions that a digest to this person named, as they are now; see ``subscriptions_of_mail``."""
+    named = (
+        select(matches.c.channel_id)
+        .join(articles, articles.c.id == matches.c.article_id)
+        .join(digest_runs, digest_runs.c.flood_id == articles.c.flood_id)
+        .where(digest_runs.c.id == run_id, matches.c.matched_at >= subscriptions.c.created_at)
+        .where(matches.c.channel_id == subscriptions.c.channel_id)
+    )
+    statement = (
+        _select()
+        .where(subscriptions.c.subscriber_id == subscriber_id, named.correlate(subscriptions).exists())
+        .order_by(subscriptions.c.channel_id)
+    )
+    return [_subscription(row) for row in (await tx.execute(statement)).all()]
+
+
+async def count_readers(
+    tx: AsyncConnection, channel_ids: Collection[int], *, subscribed_by: datetime, now: datetime
+) -> int:
+    """Count those who get at once what one of these channels answers, each once: subscribed by then, not pausing."""
+    statement = select(func.count(subscriptions.c.subscriber_id.distinct())).where(
+        subscriptions.c.channel_id.in_(channel_ids),
+        subscriptions.c.state == SubscriptionState.ACTIVE,
+        subscriptions.c.frequency == Frequency.IMMEDIATE,
+        subscriptions.c.activated_at <= subscribed_by,
+        subscriptions.c.subscriber_id.not_in(pausing(now)),
+    )
+    return await tx.scalar(statement) or 0
 
 
 async def write(tx: AsyncConnection, changes: Sequence[Change], *, now: datetime) -> None:

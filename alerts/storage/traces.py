@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.model import DeliveryState
 from alerts.storage.delivery_counts import is_counted
-from alerts.storage.schema import articles, deliveries, fan_outs
+from alerts.storage.schema import articles, deliveries, digest_runs, fan_outs, matches, subscriptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class Trace:
     finished_at: datetime | None
     attempts: int
     reply: str | None
+    in_digest: bool  # the digest of a flood that the article was held in
 
 
 async def progress_of(tx: AsyncConnection, article_id: int) -> Progress | None:
@@ -55,7 +57,7 @@ async def progress_of(tx: AsyncConnection, article_id: int) -> Progress | None:
 async def trace_of(tx: AsyncConnection, *, article_id: int, subscriber_id: int) -> Trace | None:
     """Return the delivery of this article to this subscriber, or None if none was owed."""
     query = select(deliveries).where(deliveries.c.article_id == article_id, deliveries.c.subscriber_id == subscriber_id)
-    row = (await tx.execute(query)).one_or_none()
+    row = (await tx.execute(query)).one_or_none() or await _digest_of(tx, article_id, subscriber_id)
     if row is None:
         return None
     return Trace(
@@ -65,4 +67,20 @@ async def trace_of(tx: AsyncConnection, *, article_id: int, subscriber_id: int) 
         finished_at=row.finished_at,
         attempts=row.attempts,
         reply=row.reply,
+        in_digest=row.article_id is None,
     )
+
+
+async def _digest_of(tx: AsyncConnection, article_id: int, subscriber_id: int) -> Row[Any] | None:
+    """Find the digest by which this article went to this subscriber: they follow a channel that it matched."""
+    query = (
+        select(deliveries)
+        .join(digest_runs, digest_runs.c.id == deliveries.c.digest_run_id)
+        .join(articles, articles.c.flood_id == digest_runs.c.flood_id)
+        .join(matches, matches.c.article_id == articles.c.id)
+        .join(subscriptions, subscriptions.c.channel_id == matches.c.channel_id)
+        .where(articles.c.id == article_id, deliveries.c.subscriber_id == subscriber_id)
+        .where(subscriptions.c.subscriber_id == subscriber_id, subscriptions.c.created_at <= matches.c.matched_at)
+        .limit(1)
+    )
+    return (await tx.execute(query)).one_or_none()

@@ -27,6 +27,17 @@ ONE_CHANNEL = "channel:"  # then the slug
 ALL = "all"
 UNDO = "undo"  # a field; it holds a token of its own
 _NOBODY = TokenClaims(subscriber_id=0, article_id=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailClaims:
+    """Whose link it is, and which mail it came with: an alert about an article, or a digest; 0 where it is none."""
+
+    subscriber_id: int
+    article_id: int = 0
+    digest_run_id: int = 0
+
+
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -97,7 +108,7 @@ class Leave(HTTPEndpoint):
         )
 
 
-async def _leave(site: SiteState, claims: TokenClaims, choice: str) -> None:
+async def _leave(site: SiteState, claims: MailClaims, choice: str) -> None:
     """Do what was chosen; anything that is no choice of ours is the one-click of this mail (U9)."""
     db, now, person = site.app.db, site.now(), claims.subscriber_id
     if choice == ALL:
@@ -109,10 +120,12 @@ async def _leave(site: SiteState, claims: TokenClaims, choice: str) -> None:
         ids = [one.channel_id for one in (found[1] if found else ()) if one.channel_slug == slug]
         await unsubscribe(db, subscriber_id=person, channel_ids=ids, now=now)
         return
-    await unsubscribe_by_mail(db, subscriber_id=person, article_id=claims.article_id, now=now)
+    await unsubscribe_by_mail(
+        db, subscriber_id=person, article_id=claims.article_id, digest_run_id=claims.digest_run_id, now=now
+    )
 
 
-async def _undone(request: Request, claims: TokenClaims, sealed: str) -> Response:
+async def _undone(request: Request, claims: MailClaims, sealed: str) -> Response:
     """Take back what a press of the button ended; say so, or that it is too late."""
     site = state_of(request)
     sealed_claims = read(sealed, Purpose.UNDO, site.app.secrets) or _NOBODY
@@ -147,15 +160,25 @@ def _undo_of(site: SiteState, reader: Reader) -> str | None:
     return sign(Purpose.UNDO, reader.subscriber.id, mark_of(moment), site.app.secrets)
 
 
-async def _look(site: SiteState, claims: TokenClaims) -> Reader:
+async def _look(site: SiteState, claims: MailClaims) -> Reader:
     found = await person_for_manage(site.app.db, claims.subscriber_id)
-    named = await channels_of_mail(site.app.db, subscriber_id=claims.subscriber_id, article_id=claims.article_id)
+    named = await channels_of_mail(
+        site.app.db,
+        subscriber_id=claims.subscriber_id,
+        article_id=claims.article_id,
+        digest_run_id=claims.digest_run_id,
+    )
     return Reader(subscriber=found[0] if found else None, held=found[1] if found else (), named=named)
 
 
-def _claims(site: SiteState, request: Request) -> TokenClaims:
-    """Read the token; one that is not ours stands for nobody, and goes the same way through the database."""
-    return read(request.path_params["token"], Purpose.UNSUBSCRIBE, site.app.secrets) or _NOBODY
+def _claims(site: SiteState, request: Request) -> MailClaims:
+    """Read the token, for both purposes whatever it is; one that is not ours stands for nobody, and goes that way."""
+    token = request.path_params["token"]
+    of_digest = read(token, Purpose.UNSUBSCRIBE_DIGEST, site.app.secrets)
+    of_alert = read(token, Purpose.UNSUBSCRIBE, site.app.secrets) or _NOBODY
+    if of_digest is not None:
+        return MailClaims(subscriber_id=of_digest.subscriber_id, digest_run_id=of_digest.article_id)
+    return MailClaims(subscriber_id=of_alert.subscriber_id, article_id=of_alert.article_id)
 
 
 def _unknown(request: Request) -> Response:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from alerts.config import Config, Tls, load_config
 from alerts.config.show import shown
 from alerts.core.errors import ConfigError
-from alerts.core.model import FirstPoll, SourceKind
+from alerts.core.model import FirstPoll, FloodWatch, SourceKind
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -57,6 +57,14 @@ def test_what_is_left_out_has_its_default(load: Load, tmp_path: Path) -> None:
     assert [(relay.url, relay.host, relay.port) for relay in config.mail.relays] == [("catcher:", "127.0.0.1", 1025)]
     assert [source.location for source in config.sources] == [str(tmp_path / "seeds")]
     assert config.channels == ()
+
+
+def test_a_source_is_held_by_its_habit_a_number_or_never(load: Load) -> None:
+    written = ("", ", flood: auto", ", flood: 200", ", flood: off")
+    read = [load(f"sources: [{{folder: a{text}}}]").sources[0].flood for text in written]
+    assert read == [FloodWatch.AUTO, FloodWatch.AUTO, 200, FloodWatch.OFF]
+    assert shown(load("sources: [{feed: 'https://e.example/f', flood: 200}]"))["sources"][0]["flood"] == 200
+    assert "write auto, off, or a number of articles" in complaint(load, "sources: [{folder: a, flood: 0}]")
 
 
 def test_finished_mails_are_kept_for_a_month_or_as_long_as_is_said(load: Load) -> None:

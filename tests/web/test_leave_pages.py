@@ -56,6 +56,25 @@ async def bob(web: Website, db: Database, now: datetime) -> Bob:
     return Bob(web, person, article, channels)
 
 
+async def test_the_one_click_of_a_digest_leaves_the_channels_that_its_flood_matched(
+    web: Website, db: Database, bob: Bob, now: datetime
+) -> None:
+    async with db.transaction() as tx:
+        flood = {"source_id": 1, "began_at": now, "most": 20, "decision": "digest", "decided_at": now}
+        await tx.execute(schema.floods.insert().values(id=7, **flood))
+        await tx.execute(schema.articles.update().values(flood_id=7, disposition="digest"))
+        window = {"frequency": "immediate", "time_zone": "UTC", "window_start_at": now, "window_end_at": now}
+        await tx.execute(schema.digest_runs.insert().values(id=3, flood_id=7, created_at=now, **window))
+    link = "/u/" + sign(Purpose.UNSUBSCRIBE_DIGEST, bob.person, 3, web.app.secrets)
+
+    page = await web.visitor.get(link)
+    assert (page.status_code, await bob.follows()) == (200, {"xiaomi", "tesla", "byd"})
+    answer = await web.visitor.post(link, data=ONE_CLICK)
+
+    assert answer.status_code == 200
+    assert await bob.follows() == {"byd"}
+
+
 async def rows(db: Database) -> dict[str, list[tuple[object, ...]]]:
     """Return the whole ledger."""
     async with db.reading() as tx:

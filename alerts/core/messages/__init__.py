@@ -14,6 +14,7 @@ The same arguments always give the same bytes, so a repeated delivery is a repea
 from alerts.core.messages.compose import (
     compose_alert,
     compose_confirmation,
+    compose_digest,
     compose_notice,
     compose_test,
     compose_welcome,
@@ -41,6 +42,7 @@ __all__ = [
     "compile_alert",
     "compose_alert",
     "compose_confirmation",
+    "compose_digest",
     "compose_notice",
     "compose_test",
     "compose_welcome",

@@ -10,6 +10,7 @@ from alerts.core.messages.contents import (
     SiteIdentity,
     alert_contents,
     confirmation_contents,
+    digest_contents,
     trial_contents,
     welcome_contents,
 )
@@ -46,6 +47,38 @@ def compose_alert(
             field("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
             field("Precedence", "bulk"),
             _ending(site, first.slug, "alert", rendered),
+        )
+    )
+
+
+def compose_digest(
+    *,
+    templates: Templates,
+    site: SiteIdentity,
+    stories: Sequence[tuple[Article, Sequence[Channel]]],
+    total: int,
+    channels: Sequence[Channel],
+    recipient: str,
+    links: Links,
+    message_id: str,
+    dated_at: datetime,
+    language: str,
+) -> bytes:
+    """Compose the mail that lists many articles: ``stories`` of ``total``, each with its channels of this recipient.
+
+    ``channels`` are all that the mail names, at least one. Raise AddressError as ``compose_alert`` does.
+    """
+    contents = digest_contents(site, stories, total, channels, links, language=language)
+    rendered = templates.render("digest", contents, language=language)
+    first = channels[0]
+    return b"".join(
+        (
+            _heading(site, recipient, rendered, message_id=message_id, dated_at=dated_at),
+            field("List-Id", *list_id(first.name, first.slug, site.host)),
+            field("List-Unsubscribe", f"<{links.unsubscribe}>"),
+            field("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+            field("Precedence", "bulk"),
+            _ending(site, first.slug, "digest", rendered),
         )
     )
 

@@ -28,6 +28,10 @@ LONE_LEAD = 700  # likewise where there is no summary
 NAME = 60  # characters of a channel's, an author's, a source's name
 NAMES = 8  # channels named one by one
 ADDRESS_LINES = 6
+DIGEST_TITLE = 160  # characters of a headline in a digest
+DIGEST_COST = 480  # octets, of a headline or an address there; a costlier address gives way to our own page's
+DIGEST_NAMES = 3  # channels named with one article there
+DIGEST_NAME_COST = 120  # octets of one of these names
 LONGEST_LINK = 2_000  # characters of an article's address
 LONGEST_OWN_LINK = 200  # characters of the address in List-Unsubscribe (E11)
 
@@ -36,6 +40,7 @@ _ASTRAL_NONCHARACTERS = re.compile(
 )
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,70}\Z")
 _OWN_LINK = re.compile(rf"(?=.{{1,{LONGEST_OWN_LINK}}}\Z)https?://[A-Za-z0-9!$&'*+;=:@/?._~%\[\]-]+\Z")
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 -./")  # costs an octet
 _URL_SAFE = "!$&'()*+,;=:@/?-._~%"
 _MIN_LEAD = 160  # characters: a shorter first paragraph takes the next one along
 _ALIKE = 60  # characters: a lead that begins like the summary says nothing new
@@ -97,6 +102,30 @@ def alert_contents(
         **_channel_contents(channels),
         "article": _article_contents(site, article) | {"url": own_url or web_url},
         "web_url": web_url,
+        "manage_url": _sealed(links.manage),
+        "unsubscribe_url": _sealed(links.unsubscribe),
+    }
+
+
+def digest_contents(
+    site: SiteIdentity,
+    stories: Sequence[tuple[Article, Sequence[Channel]]],
+    total: int,
+    channels: Sequence[Channel],
+    links: Links,
+    *,
+    language: str,
+) -> dict[str, object]:
+    """Return what the templates of a digest see: the articles to list with their channels, and how many there are."""
+    return {
+        **_site_contents(site, language),
+        **_channel_contents(channels),
+        "articles": [_digested(site, article, answered) for article, answered in stories],
+        "total": total,
+        "more": max(0, total - len(stories)),
+        "pages": [
+            {"name": _affordable_name(channel), "url": site.link("c", channel.slug)} for channel in channels[:NAMES]
+        ],
         "manage_url": _sealed(links.manage),
         "unsubscribe_url": _sealed(links.unsubscribe),
     }
@@ -219,6 +248,37 @@ def _headline(site: SiteIdentity, article: Article) -> dict[str, object]:
     whole = _article_contents(site, article)
     link = safe_link(article.item.url) or site.link("a", str(article.id))
     return {**{name: whole[name] for name in ("title", "language", "day")}, "url": link}
+
+
+def _digested(site: SiteIdentity, article: Article, channels: Sequence[Channel]) -> dict[str, object]:
+    """Return as much of an article as a digest shows, with the channels that it is listed for."""
+    shown, own = _headline(site, article), safe_link(article.item.url)
+    fits = own is not None and _cost(own) <= DIGEST_COST and not site.links_to_site
+    return {
+        **shown,
+        "title": _affordable(str(shown["title"]), DIGEST_TITLE, DIGEST_COST),
+        "url": own if fits else site.link("a", str(article.id)),
+        "channels": [_affordable_name(channel) for channel in channels[:DIGEST_NAMES]],
+        "more_channels": len(channels[DIGEST_NAMES:]),
+    }
+
+
+def _affordable_name(channel: Channel) -> str:
+    return _affordable(channel.name, NAME, DIGEST_NAME_COST) or channel.slug
+
+
+def _affordable(text: str, limit: int, octets: int) -> str:
+    """Cut ``text`` to so many characters, and further until a mail carries it in so many octets."""
+    short = clean(text, limit)
+    while _cost(short) > octets:
+        limit -= 1 + limit // 10
+        short = clean(text, limit)
+    return short
+
+
+def _cost(text: str) -> int:
+    """Count the octets that a text takes in quoted-printable HTML, at most."""
+    return sum(1 if one in _PLAIN else max(5, 3 * len(one.encode())) for one in text)
 
 
 def _lead(body: str, points: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ from alerts.core.messages.mime import tidy
 from alerts.core.messages.wrap import wrap
 from alerts.core.sentences import ENGLISH, N_, counter, spoken, translator
 
-MAILS = ("alert", "confirmation", "welcome", "manage_link", "address_confirmation", "address_changed", "test")
+MAILS = ("alert", "confirmation", "welcome", "manage_link", "address_confirmation", "address_changed", "test", "digest")
 PARTS = ("subject.txt", "text.txt", "html.html")
 
 _INLINER = CSSInliner(keep_style_tags=False, load_remote_stylesheets=False)

@@ -1,0 +1,151 @@
+"""`alerts sources show | release | drop`: what of a source is held as a flood, and the operator's decision about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from alerts.app import App
+from alerts.cli.context import run_async
+from alerts.cli.output import JsonOption, note, print_json, say
+from alerts.core.model import FloodDecision, Source
+from alerts.services.decide_flood import Decided, Reach, decide_flood, find_flood, reach_of_flood
+from alerts.storage.floods import Flood
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As `alerts sources list` shows it.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+AsDict = Callable[[Source], dict[str, Any]]
+
+_DONE = {
+    FloodDecision.RELEASED: "released, each is mailed as usual",
+    FloodDecision.DIGEST: "released as digest, one mail a subscriber",
+    FloodDecision.DROPPED: "dropped, never mailed",
+}
+
+
+def held_in_words(flood: Flood | None) -> str:
+    """Say what is held and what to do, for a column or a line; empty when nothing is."""
+    return f"{_held(flood)}; release or drop" if flood is not None and flood.decision is None else ""
+
+
+def held_as_dict(flood: Flood | None) -> dict[str, Any] | None:
+    """Give what is held under the names that scripts rely on; None when nothing is."""
+    if flood is None or flood.decision is not None:
+        return None
+    return {"articles": flood.articles, "since_at": flood.began_at, "most_in_24_hours": flood.most}
+
+
+def mount(app: typer.Typer, as_dict: AsDict) -> None:
+    """Add the commands to `alerts sources`; ``as_dict`` says what JSON tells of a source."""
+
+    @app.command()
+    def show(ctx: typer.Context, name: NameArgument, *, json: JsonOption = False) -> None:
+        """Show one source, and what of it is held as a flood."""
+        source, flood, reach = run_async(ctx, lambda app: _find(app, name))
+        if json:
+            held = None if reach is None else _reach_as_dict(reach)
+            print_json({**as_dict(source), "held": held, "last_flood": _last_as_dict(flood)})
+        else:
+            _say_source(as_dict(source), flood, reach)
+
+    @app.command()
+    def release(
+        ctx: typer.Context,
+        name: NameArgument,
+        *,
+        as_digest: Annotated[
+            bool, typer.Option("--as-digest", help="One mail a subscriber that lists what is held, not one an article.")
+        ] = False,
+        yes: YesOption = False,
+        json: JsonOption = False,
+    ) -> None:
+        """Mail what a source's flood holds, to those who subscribed before it came."""
+        _decide(ctx, name, FloodDecision.DIGEST if as_digest else FloodDecision.RELEASED, yes=yes, json=json)
+
+    @app.command()
+    def drop(ctx: typer.Context, name: NameArgument, *, yes: YesOption = False, json: JsonOption = False) -> None:
+        """Never mail what a source's flood holds; it stays on the site."""
+        _decide(ctx, name, FloodDecision.DROPPED, yes=yes, json=json)
+
+
+async def _find(app: App, name: str) -> tuple[Source, Flood | None, Reach | None]:
+    source, flood = await find_flood(app.db, name)
+    is_held = flood is not None and flood.decision is None
+    return source, flood, await reach_of_flood(app.db, name, now=app.clock()) if is_held else None
+
+
+def _decide(ctx: typer.Context, name: str, decision: FloodDecision, *, yes: bool, json: bool) -> None:
+    """Show what a decision would cause, ask, and take it."""
+
+    async def look(app: App) -> Reach:
+        return await reach_of_flood(app.db, name, now=app.clock())
+
+    reach = run_async(ctx, look)
+    mails = {FloodDecision.RELEASED: reach.mails, FloodDecision.DIGEST: reach.digests}.get(decision, 0)
+    if not yes:
+        _say_reach(reach, to=note)
+        typer.confirm(f"{_articles(reach.flood)} {_DONE[decision]}: {mails} mails. Go on?", abort=True, err=True)
+
+    async def act(app: App) -> Decided:
+        return await decide_flood(app.db, reach.flood.id, decision, now=app.clock())
+
+    done = run_async(ctx, act)
+    if json:
+        channels = _channels_as_list(reach)
+        counts = {"articles": done.articles, "channels": channels, "mails": mails}
+        print_json({"name": reach.source.name, "decision": done.decision, **counts})
+    elif done.articles:
+        say(f"{reach.source.name}: {done.articles} articles {_DONE[decision]}; {mails} mails at most")
+    else:
+        say(f"{reach.source.name}: done before, {done.decided_at:%Y-%m-%d %H:%M} UTC; nothing changed")
+
+
+def _say_source(facts: dict[str, Any], flood: Flood | None, reach: Reach | None) -> None:
+    for key, value in facts.items():
+        if value is not None:
+            say(f"{key}: {value}")
+    if reach is not None:
+        _say_reach(reach)
+    elif flood is not None:
+        say(f"last flood: {_articles(flood)} since {flood.began_at:%Y-%m-%d %H:%M} UTC, {flood.decision}")
+
+
+def _say_reach(reach: Reach, *, to: Callable[[str], None] = say) -> None:
+    to(f"{_held(reach.flood)}: more than {reach.flood.most} articles came within 24 hours")
+    for slug, count in reach.channels:
+        to(f"  {slug}: {count} articles")
+    if not reach.channels:
+        to("  no channel answers any of them")
+    to(f"alerts sources release: {reach.mails} mails at most, one an article")
+    to(f"alerts sources release --as-digest: {reach.digests} mails, one a subscriber")
+    to("alerts sources drop: no mail")
+
+
+def _held(flood: Flood) -> str:
+    return f"held: {_articles(flood)} since {flood.began_at:%Y-%m-%d %H:%M} UTC"
+
+
+def _articles(flood: Flood) -> str:
+    return "1 article" if flood.articles == 1 else f"{flood.articles} articles"
+
+
+def _reach_as_dict(reach: Reach) -> dict[str, Any]:
+    mails = {"mails": reach.mails, "mails_as_digest": reach.digests}
+    return {**(held_as_dict(reach.flood) or {}), "channels": _channels_as_list(reach), **mails}
+
+
+def _channels_as_list(reach: Reach) -> list[dict[str, Any]]:
+    return [{"slug": slug, "articles": count} for slug, count in reach.channels]
+
+
+def _last_as_dict(flood: Flood | None) -> dict[str, Any] | None:
+    if flood is None or flood.decision is None:
+        return None
+    return {
+        "articles": flood.articles,
+        "since_at": flood.began_at,
+        "decision": flood.decision,
+        "decided_at": flood.decided_at,
+    }
