@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic.operations import Operations
 
-revision = "0007"
+revision = "0005"
 down_revision = "0004"
 keeps_older = False
 
