@@ -44,7 +44,7 @@ class Polling:
         self._app = app
         self._progress = progress
         self._fetcher = fetcher
-        self._parser = parser
+        self.parser = parser
 
     @classmethod
     @asynccontextmanager
@@ -66,7 +66,8 @@ class Polling:
 
     async def all(self) -> list[Source]:
         """List every source that is polled, due or not."""
-        return [one for one in await list_sources(self._app.db) if one.state in _POLLED]
+        known = await list_sources(self._app.db)
+        return [one for one in known if one.state in _POLLED and one.kind is not SourceKind.API]
 
     async def folders(self) -> list[int]:
         """Name the folders."""
@@ -80,7 +81,7 @@ class Polling:
         """Poll a source, unless it was removed or paused meanwhile; ``enlist`` asks for the matching of what is new."""
         async with self._app.db.reading() as tx:
             source = await sources.source_by_id(tx, source_id)
-        if source is None or source.state not in _POLLED:
+        if source is None or source.state not in _POLLED or source.kind is SourceKind.API:
             return PollOutcome(worked=True, new=0)
         if source.kind is SourceKind.FOLDER:
             return await self._poll_folder(source, once=once, enlist=enlist)
@@ -102,7 +103,7 @@ class Polling:
         done = await poll_feed(
             self._app.db,
             self._fetcher,
-            self._parser,
+            self.parser,
             source.id,
             now=self._app.clock(),
             jitter=random.random(),  # noqa: S311 - spreads polls, hides nothing

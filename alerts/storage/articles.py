@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Row, Select, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alerts.core.articles import Known, Sighting, disposition, sight, text_of
+from alerts.core.articles import Decision, Known, Sighting, decide, disposition, sight, text_of
 from alerts.core.batches import SAME_PAGE, Change, place
 from alerts.core.model import Article, Disposition, Item, Source
 from alerts.storage.engine import insert
@@ -69,6 +69,12 @@ async def store_items(
     rows = [_row(one, source=source, first_poll=first, now=now) for one in batch.new]
     ids = await _insert(tx, rows)
     return Stored(new=len(ids), changed=len(batch.changes), seen=batch.seen, article_ids=tuple(ids))
+
+
+async def judge(tx: AsyncConnection, *, source: Source, item: Item, now: datetime) -> Decision:
+    """Return what an item is to the articles of its source, without storing it."""
+    sighting = sight(item, now=now)
+    return decide(sighting, await _known(tx, source.id, [sighting]), kind=source.kind)
 
 
 async def article_by_id(tx: AsyncConnection, article_id: int) -> Article | None:

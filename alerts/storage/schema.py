@@ -151,6 +151,22 @@ sources = Table(
     Index("ix_sources_next_poll_at", "next_poll_at"),
 )
 
+api_keys = Table(  # who may post articles; only a hash of the key is kept
+    "api_keys",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("source_id", Key, ForeignKey("sources.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("key_hash", Text, nullable=False, unique=True),
+    Column("articles_an_hour", Integer, nullable=False),  # the budget
+    Column("hour_began_at", Utc),  # of the hour that is counted
+    Column("articles_in_hour", Integer, nullable=False, server_default=text("0")),
+    Column("created_at", Utc, nullable=False),
+    Column("last_used_at", Utc),
+    Column("revoked_at", Utc),
+    _where("uq_api_keys_name", "revoked_at IS NULL", "name", unique=True),
+)
+
 files = Table(  # what the folder source knows of each file, so that only changed ones are read
     "files",
     metadata,
