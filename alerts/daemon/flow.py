@@ -73,6 +73,7 @@ class Flow:
             Step.DELIVER: self._deliver,
             Step.MAINTAIN: self._maintain,
             Step.PURGE: self._purge,
+            Step.ASK_HUB: self._ask_hub,
         }
         mine = steps_of(self._roles)
         return {step: handler for step, handler in handlers.items() if step in mine}
@@ -87,6 +88,7 @@ class Flow:
         if await something_to_match(self._app.db):
             jobs.append(Job(Step.MATCH))
         jobs += [Job(Step.FAN_OUT, article_id) for article_id in await unfinished(self._app.db)]
+        jobs += [Job(Step.ASK_HUB, subscription) for subscription in await self._polling.due_hubs()]
         await self._ask_for(*jobs)
 
     async def look_after(self) -> None:
@@ -122,6 +124,10 @@ class Flow:
         self._app.metrics.polled(worked=polled.worked, new=polled.new)
         if polled.again_at is not None:
             self._enqueue_at(polled.again_at, job)
+
+    async def _ask_hub(self, job: Job) -> None:
+        if job.key is not None:
+            await self._polling.ask_hub(job.key)
 
     def _enqueue_at(self, at: datetime, job: Job) -> None:
         """Ask for a job a little later, sooner than the next tick would; lost with the process, found by a tick."""

@@ -11,7 +11,7 @@ from alerts.app import App
 from alerts.mail.catcher import Catcher
 from alerts.services.post_articles import FeedParser
 from alerts.web import catcher as catcher_pages
-from alerts.web import confirm, embed, feeds, health, leave, lost_link, manage, public, static, subscribe
+from alerts.web import confirm, embed, feeds, health, leave, lost_link, manage, public, static, subscribe, websub
 from alerts.web.api import articles, openapi
 from alerts.web.api.problems import is_for_programs, problem
 from alerts.web.errors import HANDLERS, error_page
@@ -57,5 +57,5 @@ def create_site(
 
 
 _PARTS = (public, feeds, embed, subscribe, leave, manage, lost_link, confirm, catcher_pages, health, static)
-_FED = (articles, openapi)  # what somebody brings us articles by
-_LARGER = {articles.PATH: articles.MAX_POST_BYTES}
+_FED = (articles, openapi, websub)  # what somebody brings us articles by
+_LARGER = {articles.PATH: articles.MAX_POST_BYTES, websub.UNDER: websub.MAX_PUSH_BYTES}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -52,14 +53,21 @@ class Cms:
 
 
 @pytest.fixture
-async def web(db: Database, tmp_path: Path, now: datetime) -> AsyncIterator[Website]:
-    async with website(db, tmp_path, now, parser=ParserHere()) as web:
-        yield web
+async def cms(sqlite_db: Database, tmp_path: Path, now: datetime) -> AsyncIterator[Cms]:
+    async with cms_of(sqlite_db, tmp_path, now) as cms:
+        yield cms
 
 
 @pytest.fixture
-async def cms(web: Website, now: datetime) -> Cms:
-    return Cms(web, (await add_key(web.app.db, "cms", articles_an_hour=100, now=now)).secret)
+async def cms_anywhere(db: Database, tmp_path: Path, now: datetime) -> AsyncIterator[Cms]:
+    async with cms_of(db, tmp_path, now) as cms:
+        yield cms
+
+
+@asynccontextmanager
+async def cms_of(db: Database, folder: Path, now: datetime) -> AsyncIterator[Cms]:
+    async with website(db, folder, now, parser=ParserHere()) as web:
+        yield Cms(web, (await add_key(db, "cms", articles_an_hour=100, now=now)).secret)
 
 
 async def articles_in(db: Database) -> int:
@@ -82,20 +90,20 @@ async def test_a_new_article_is_stored_and_its_matching_asked_for_before_the_ans
     assert asked == [Job(Step.MATCH)]
 
 
-async def test_the_same_article_again_is_known_and_an_edit_changes_it_and_mails_nobody(cms: Cms) -> None:
-    first = (await cms.post(ITEM)).json()
-    again = await cms.post(ITEM)
-    edited = await cms.post(ITEM | {"content_html": ITEM["content_html"] + "<p>And more.</p>"})
-    moved = await cms.post(ITEM | {"id": "other", "url": ITEM["url"] + "?utm_source=x"})
+async def test_the_same_article_again_is_known_and_an_edit_changes_it_and_mails_nobody(cms_anywhere: Cms) -> None:
+    first = (await cms_anywhere.post(ITEM)).json()
+    again = await cms_anywhere.post(ITEM)
+    edited = await cms_anywhere.post(ITEM | {"content_html": ITEM["content_html"] + "<p>And more.</p>"})
+    moved = await cms_anywhere.post(ITEM | {"id": "other", "url": ITEM["url"] + "?utm_source=x"})
     assert [one.status_code for one in (again, edited, moved)] == [200, 200, 200]
     assert [one.json()["novelty"] for one in (again, edited)] == ["seen", "changed"]
     assert {one.json()["article"] for one in (again, edited, moved)} == {first["article"]}
 
 
-async def test_a_list_is_answered_item_by_item_in_its_order(cms: Cms) -> None:
-    await cms.post(ITEM)
+async def test_a_list_is_answered_item_by_item_in_its_order(cms_anywhere: Cms) -> None:
+    await cms_anywhere.post(ITEM)
     other = {"id": "cms-2", "title": "Tesla builds trucks", "date_published": "2025-01-01T00:00:00Z"}
-    answer = await cms.post([other, ITEM])
+    answer = await cms_anywhere.post([other, ITEM])
     assert answer.status_code == 201
     told = answer.json()["articles"]
     assert [(one["id"], one["novelty"], one["disposition"]) for one in told] == [
@@ -117,28 +125,27 @@ async def test_markup_without_a_word_in_it_is_told_by_its_id(cms: Cms) -> None:
     assert "only markup: empty" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize(
-    "header", [None, "", "Bearer", f"Bearer {PREFIX}{'x' * 43}", "Basic YTpi", "Bearer \xe4".encode("latin-1")]
-)
-async def test_without_a_key_nothing_is_taken_or_told(web: Website, header: str | bytes | None) -> None:
-    headers = [] if header is None else [("Authorization", header)]
-    for answer in (
-        await web.visitor.post(ARTICLES, json=ITEM, headers=headers),  # type: ignore[arg-type]  # bytes as Mallory sends
-        await web.visitor.get(f"{ARTICLES}/1", headers=headers),  # type: ignore[arg-type]  # likewise
-    ):
-        assert (answer.status_code, answer.json()["status"]) == (401, 401)
-        assert answer.headers["www-authenticate"].startswith("Bearer")
+async def test_without_a_key_nothing_is_taken_or_told(cms: Cms) -> None:
+    for header in ("", "Bearer", f"Bearer {PREFIX}{'x' * 43}", "Basic YTpi", b"Bearer \xe4"):
+        given = httpx2.Headers([(b"Authorization", header if isinstance(header, bytes) else header.encode())])
+        for answer in (
+            await cms.web.visitor.post(ARTICLES, json=ITEM, headers=given),
+            await cms.web.visitor.get(f"{ARTICLES}/1", headers=given),
+        ):
+            assert (answer.status_code, answer.json()["status"]) == (401, 401)
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert (await cms.web.visitor.post(ARTICLES, json=ITEM)).status_code == 401
 
 
 async def test_a_revoked_key_opens_nothing_and_a_new_one_of_the_name_knows_the_articles(
-    cms: Cms, now: datetime
+    cms_anywhere: Cms, now: datetime
 ) -> None:
-    await cms.post(ITEM)
-    await revoke_key(cms.web.app.db, "cms", now=now)
-    assert (await cms.post(ITEM)).status_code == 401
-    renewed = Cms(cms.web, (await add_key(cms.web.app.db, "cms", now=now)).secret)
+    await cms_anywhere.post(ITEM)
+    await revoke_key(cms_anywhere.web.app.db, "cms", now=now)
+    assert (await cms_anywhere.post(ITEM)).status_code == 401
+    renewed = Cms(cms_anywhere.web, (await add_key(cms_anywhere.web.app.db, "cms", now=now)).secret)
     assert (await renewed.post(ITEM)).json()["novelty"] == "seen"
-    assert (await cms.post(ITEM)).status_code == 401
+    assert (await cms_anywhere.post(ITEM)).status_code == 401
 
 
 async def test_a_paused_source_takes_nothing_until_it_is_resumed(cms: Cms, now: datetime) -> None:
@@ -150,30 +157,27 @@ async def test_a_paused_source_takes_nothing_until_it_is_resumed(cms: Cms, now: 
     assert (await cms.post(ITEM)).status_code == 201
 
 
-async def test_a_budget_that_is_used_up_says_when_to_come_again(cms: Cms, now: datetime) -> None:
+async def test_a_budget_that_is_used_up_says_when_to_come_again(cms_anywhere: Cms, now: datetime) -> None:
     many = [{"id": str(number), "title": f"Story number {number}"} for number in range(90)]
-    assert (await cms.post(many)).status_code == 201
-    refused = await cms.post(many[:11])
+    assert (await cms_anywhere.post(many)).status_code == 201
+    refused = await cms_anywhere.post(many[:11])
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "3600")
-    assert (await cms.post(many[:10])).status_code == 200  # what is left is left
-    cms.web.app.clock = lambda: now + timedelta(hours=1)
-    assert (await cms.post(many)).status_code == 200
+    assert (await cms_anywhere.post(many[:10])).status_code == 200  # what is left is left
+    cms_anywhere.web.app.clock = lambda: now + timedelta(hours=1)
+    assert (await cms_anywhere.post(many)).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("body", "said"),
-    [
+async def test_what_is_no_json_is_told_where(cms: Cms) -> None:
+    for body, said in (
         (b"", "line 1, column 1"),
         (b'{"id": "1",\n}', "line 2, column 1"),
         (b'{"id": NaN}', "NaN"),
         (b"\xff", "byte 0"),
         (b"[" * 100_000, "nested"),
-    ],
-)
-async def test_what_is_no_json_is_told_where(cms: Cms, body: bytes, said: str) -> None:
-    answer = await cms.post(body)
-    assert answer.status_code == 400
-    assert said in answer.json()["detail"]
+    ):
+        answer = await cms.post(body)
+        assert answer.status_code == 400
+        assert said in answer.json()["detail"]
 
 
 async def test_other_types_methods_and_paths_are_problems_too(cms: Cms) -> None:
@@ -198,17 +202,17 @@ async def test_a_body_beyond_the_limit_is_refused_declared_or_not(cms: Cms) -> N
         assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
 
 
-async def test_a_report_says_what_became_of_an_article_to_its_own_key_only(cms: Cms, now: datetime) -> None:
-    db, world = cms.web.app.db, World(cms.web.app.db, now)
+async def test_a_report_says_what_became_of_an_article_to_its_own_key_only(cms_anywhere: Cms, now: datetime) -> None:
+    db, world = cms_anywhere.web.app.db, World(cms_anywhere.web.app.db, now)
     await world.channel("xiaomi", "tag:Xiaomi")
-    article = (await cms.post(ITEM)).json()["article"]
-    before = (await cms.get(article)).json()
+    article = (await cms_anywhere.post(ITEM)).json()["article"]
+    before = (await cms_anywhere.get(article)).json()
     await match_articles(db, now=now, cache=ChannelCache())
-    after = (await cms.get(article)).json()
+    after = (await cms_anywhere.get(article)).json()
     assert (before["matched_at"], before["channels"]) == (None, [])
     assert (after["matched_at"], after["channels"]) == (now.isoformat(), [{"slug": "xiaomi", "name": "Xiaomi"}])
     assert after["deliveries"]["sent"] == 0
-    mallory = Cms(cms.web, (await add_key(db, "mallory", now=now)).secret)
+    mallory = Cms(cms_anywhere.web, (await add_key(db, "mallory", now=now)).secret)
     assert (await mallory.get(article)).status_code == 404
 
 
