@@ -17,7 +17,7 @@ from website import ParserHere, app_over, config_in
 
 from alerts.app import App
 from alerts.core.model import Source
-from alerts.core.websub import SubscriptionState
+from alerts.core.websub import HubLinks, SubscriptionState
 from alerts.services.ask_hub import Asked, ask_hub, due_hubs
 from alerts.services.poll import Polled, poll_feed
 from alerts.services.sources import add_feed, pause_source, remove_source
@@ -341,7 +341,7 @@ async def test_a_hub_that_does_not_let_go_is_forgotten_after_some_goodbyes(reade
 async def test_a_feed_cannot_send_us_to_a_hub_inside(sqlite_db: Database, tmp_path: Path, now: datetime) -> None:
     async with reader_of(sqlite_db, tmp_path, now, allow_private=False) as reader:
         async with sqlite_db.transaction() as tx:
-            links = websub.HubLinks(hub=reader.hub.url(), topic="https://news.example/feed")
+            links = HubLinks(hub=reader.hub.url(), topic="https://news.example/feed")
             await websub.offer(tx, reader.source.id, links, token="t", secret="s", now=now)
         assert "private" in str((await reader.ask())[0].reason)
         assert reader.hub.asked == []
