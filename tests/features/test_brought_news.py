@@ -14,7 +14,7 @@ XIAOMI = "Xiaomi opens its second car plant in Beijing"
 
 
 def post(site: Site, key: str, title: str) -> int:
-    request = urllib.request.Request(  # noqa: S310 - our own address
+    request = urllib.request.Request(
         f"http://127.0.0.1:{site.web}/api/v1/articles",
         data=json.dumps({"id": title, "title": title, "tags": ["Xiaomi"]}).encode(),
         headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
