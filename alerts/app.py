@@ -9,8 +9,10 @@ from typing import Self
 
 from alerts.config import Config
 from alerts.config.model import Links as LinksTo
+from alerts.config.model import Websub
 from alerts.core.messages import SiteIdentity, Templates
 from alerts.core.tokens import Secrets
+from alerts.core.websub import is_reachable
 from alerts.mail.catcher import Catcher
 from alerts.mail.opening import Endpoint
 from alerts.mail.relays import Relay
@@ -100,6 +102,14 @@ class App:
         from alerts.queue.cluster import ClusterQueue  # noqa: PLC0415 - an extra
 
         return ClusterQueue(conninfo(self.config.database))
+
+    @property
+    def hub_callbacks(self) -> str | None:
+        """The address under which hubs call back; None where none is asked."""
+        url = self.config.site.url.rstrip("/")
+        wish = self.config.web.websub
+        is_asked = is_reachable(url) if wish is Websub.AUTO else wish is Websub.ALWAYS
+        return f"{url}/websub/" if is_asked else None
 
     def composer(self) -> Composer:
         """Build what makes messages for this site."""

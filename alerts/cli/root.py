@@ -55,6 +55,7 @@ _NOUNS = {
     "deliveries": "Mails owed, sent and failed.",
     "mail": "Look at mails before readers do.",
     "db": "The database: upgrade, back up, check.",
+    "keys": "Who may post articles to us.",
 }
 
 

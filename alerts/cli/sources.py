@@ -90,7 +90,7 @@ def poll(
     async def ask(app: App) -> list[dict[str, Any]]:
         if name is not None:
             return await poll_each(app, [_pollable(await service.find_source(app.db, name))])
-        return await poll_each(app, [one for one in await service.list_sources(app.db) if one.state not in _RESTING])
+        return await poll_each(app, [one for one in await service.list_sources(app.db) if _is_polled(one)])
 
     results = run_async(ctx, ask)
     if json:
@@ -177,8 +177,14 @@ async def _read_folder(app: App, source: Source) -> dict[str, Any]:
     )
 
 
+def _is_polled(source: Source) -> bool:
+    return source.state not in _RESTING and source.kind is not SourceKind.API
+
+
 def _pollable(source: Source) -> Source:
     """Return the source; raise InputError when the operator or its server said that it is not to be polled."""
+    if source.kind is SourceKind.API:
+        raise InputError(f"{source.name} is not polled: whoever holds its key posts to us")
     if source.state in _RESTING:
         raise InputError(f"{source.name} is {source.state.value}; `alerts sources resume` first")
     return source

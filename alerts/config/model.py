@@ -28,6 +28,14 @@ class Links(StrEnum):
     SITE = "site"  # to our web view of the alert
 
 
+class Websub(StrEnum):
+    """Whether hubs are asked to tell us of feeds' news."""
+
+    AUTO = "auto"  # where the site's address is one that they can reach
+    ALWAYS = "always"  # wherever the site is: for a hub in the same network
+    NEVER = "never"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """Who publishes, as readers see it."""
@@ -52,6 +60,7 @@ class Web(Listen):
     """Where the site listens."""
 
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]  # whose word about a visitor's address counts
+    websub: Websub
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

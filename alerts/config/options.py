@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from alerts.config import values
 from alerts.config.keys import Key
-from alerts.config.model import Links, Tls
+from alerts.config.model import Links, Tls, Websub
 from alerts.core.model import FirstPoll, FloodWatch
 
 SITE = (
@@ -71,7 +71,13 @@ TRUSTED_PROXIES = Key(
     default=(),
     help="addresses or networks, by commas, of proxies whose X-Forwarded-For counts; none by default",
 )
-WEB = (LISTEN, TRUSTED_PROXIES)
+WEBSUB = Key(
+    name="websub",
+    read=values.one_of(Websub),
+    default=Websub.AUTO,
+    help="whether hubs that feeds name are asked for their news: auto (where they can reach site.url), always, never",
+)
+WEB = (LISTEN, TRUSTED_PROXIES, WEBSUB)
 
 SUBSCRIBE = (
     Key(

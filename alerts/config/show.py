@@ -30,6 +30,7 @@ def shown(config: Config) -> dict[str, Any]:
         "web": {
             "listen": _listen(config.web),
             "trusted_proxies": ", ".join(map(str, config.web.trusted_proxies)),
+            "websub": config.web.websub.value,
         },
         "subscribe": {
             "welcome": config.subscribe.welcome,

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from alerts.config import options, values
 from alerts.config.keys import Reader
-from alerts.config.model import Retention, Site, Subscribe, Web
+from alerts.config.model import Retention, Site, Subscribe, Web, Websub
 from alerts.config.secret_files import secret_of
 
 SQLITE_EXAMPLE = "sqlite:///var/alerts.db"
@@ -26,7 +26,9 @@ def read_web(reader: Reader) -> Web:
     taken = reader.take_all(options.WEB)
     reader.refuse_unknown(taken)
     host, port = taken["listen"] or ("", 0)
-    return Web(host=host, port=port, trusted_proxies=taken["trusted_proxies"] or ())
+    return Web(
+        host=host, port=port, trusted_proxies=taken["trusted_proxies"] or (), websub=taken["websub"] or Websub.AUTO
+    )
 
 
 def read_subscribe(reader: Reader) -> Subscribe:

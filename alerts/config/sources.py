@@ -11,6 +11,8 @@ from alerts.config.keys import Reader, refuse_repeated
 from alerts.config.model import ChannelConfig, SourceConfig
 from alerts.core.model import SourceKind
 
+_DECLARED = (SourceKind.FOLDER, SourceKind.FEED)  # a key makes the source of what is posted, not the file
+
 
 def read_sources(reader: Reader, folder: Path) -> tuple[SourceConfig, ...]:
     """Read ``sources``; without the key, the folder ``seeds``."""
@@ -19,14 +21,14 @@ def read_sources(reader: Reader, folder: Path) -> tuple[SourceConfig, ...]:
     items = reader.each("sources")
     sources = [_read_source(item, folder) for item in items]
     known = [(item, source) for item, source in zip(items, sources, strict=True) if source is not None]
-    for kind in SourceKind:
+    for kind in _DECLARED:
         refuse_repeated(kind.value, ((item, source.location) for item, source in known if source.kind is kind))
     refuse_repeated("name", ((item, source.name) for item, source in known))
     return tuple(source for source in sources if source is not None)
 
 
 def _read_source(reader: Reader, folder: Path) -> SourceConfig | None:
-    kinds = [kind for kind in SourceKind if kind.value in reader]
+    kinds = [kind for kind in _DECLARED if kind.value in reader]
     if kinds == [SourceKind.FOLDER]:
         return _folder_source(reader, folder)
     if kinds == [SourceKind.FEED]:

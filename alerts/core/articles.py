@@ -146,11 +146,15 @@ def _version(known: Known, sighting: Sighting) -> Decision:
 def _took_over(sighting: Sighting, known: Known, *, kind: SourceKind) -> bool:
     """Return whether another article now stands under the id of ``known``.
 
-    A file overwritten with the next article keeps its path; some feeds number their items by position. In a feed the
-    same link says that it is the same page all the same.
+    A file overwritten with the next article keeps its path; some feeds number their items by position. Outside a folder
+    the same link says that it is the same page all the same.
     """
     item, text = sighting.item, sighting.text
-    if kind is SourceKind.FEED and sighting.canonical_url is not None and known.canonical_url == sighting.canonical_url:
+    if (
+        kind is not SourceKind.FOLDER
+        and sighting.canonical_url is not None
+        and known.canonical_url == sighting.canonical_url
+    ):
         return False
     if known.content_hash == sighting.content_hash or _same_title(item.title, known.title):
         return False

@@ -17,6 +17,7 @@ class SourceKind(StrEnum):
 
     FOLDER = "folder"  # files in the seed folder
     FEED = "feed"  # RSS, Atom or JSON Feed behind a URL
+    API = "api"  # whoever holds a key posts articles to us; never polled
 
 
 class SourceState(StrEnum):

@@ -13,6 +13,7 @@ from alerts.core.text import clean_line, excerpt
 
 LONGEST_NAME = 80
 LONGEST_LOCATION = 2_000
+API_LOCATION = "api:"  # and the name of the key: where articles come from that are posted to us
 _SAYS_NOTHING = frozenset({"feed", "feeds", "rss", "atom", "index", "xml", "json", "feed1", "rss2"})
 
 
@@ -24,6 +25,8 @@ def source_name(kind: SourceKind, location: str) -> str:
     """
     if kind is SourceKind.FOLDER:
         return excerpt(PurePath(location).name, LONGEST_NAME) or "folder"
+    if kind is SourceKind.API:
+        return excerpt(location.removeprefix(API_LOCATION), LONGEST_NAME) or "api"
     try:
         parts = urlsplit(location)
         host = (parts.hostname or "").removeprefix("www.")

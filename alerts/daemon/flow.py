@@ -76,6 +76,7 @@ class Flow:
             Step.MAINTAIN: self._maintain,
             Step.PURGE: self._purge,
             Step.DIGEST: self._digest,
+            Step.ASK_HUB: self._ask_hub,
         }
         mine = steps_of(self._roles)
         return {step: handler for step, handler in handlers.items() if step in mine}
@@ -91,6 +92,7 @@ class Flow:
             jobs.append(Job(Step.MATCH))
         jobs += [Job(Step.FAN_OUT, article_id) for article_id in await unfinished(self._app.db)]
         jobs += [Job(Step.DIGEST, run_id) for run_id in await unfinished_digests(self._app.db)]
+        jobs += [Job(Step.ASK_HUB, subscription) for subscription in await self._polling.due_hubs()]
         await self._ask_for(*jobs)
 
     async def look_after(self) -> None:
@@ -127,6 +129,10 @@ class Flow:
         self._app.metrics.held(polled.held)
         if polled.again_at is not None:
             self._enqueue_at(polled.again_at, job)
+
+    async def _ask_hub(self, job: Job) -> None:
+        if job.key is not None:
+            await self._polling.ask_hub(job.key)
 
     def _enqueue_at(self, at: datetime, job: Job) -> None:
         """Ask for a job a little later, sooner than the next tick would; lost with the process, found by a tick."""

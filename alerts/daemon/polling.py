@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import shlex
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,10 +16,12 @@ import structlog
 from alerts.app import App
 from alerts.core.model import Source, SourceKind, SourceState
 from alerts.queue import Enlist
+from alerts.services.ask_hub import ask_hub, due_hubs
 from alerts.services.poll import poll_feed
 from alerts.services.read_folder import read_folder
 from alerts.services.sources import list_sources
 from alerts.sources.fetch import Fetcher
+from alerts.sources.hubs import Hubs
 from alerts.sources.parser_process import ParserProcess
 from alerts.storage import sources
 from alerts.storage.floods import Holding
@@ -43,11 +45,14 @@ class PollOutcome:
 class Polling:
     """Polls the sources of an app; one fetcher and one parser for all of them."""
 
-    def __init__(self, app: App, fetcher: Fetcher, parser: ParserProcess, progress: Callable[[int, int], None]) -> None:
+    def __init__(
+        self, app: App, fetcher: Fetcher, parser: ParserProcess, hubs: Hubs, progress: Callable[[int, int], None]
+    ) -> None:
         self._app = app
         self._progress = progress
         self._fetcher = fetcher
-        self._parser = parser
+        self.parser = parser
+        self._hubs = hubs
 
     @classmethod
     @asynccontextmanager
@@ -58,8 +63,9 @@ class Polling:
 
         ``progress`` hears how many files of how many a folder's poll has read.
         """
-        async with Fetcher(about=app.config.site.url) as fetcher, ParserProcess() as parser:
-            yield cls(app, fetcher, parser, progress)
+        about = app.config.site.url
+        async with Fetcher(about=about) as fetcher, ParserProcess() as parser, Hubs(about=about) as hubs:
+            yield cls(app, fetcher, parser, hubs, progress)
 
     async def due(self) -> list[int]:
         """Name the sources that are due."""
@@ -67,9 +73,25 @@ class Polling:
             due = await sources.due_sources(tx, now=self._app.clock(), limit=_DUE_AT_ONCE)
         return [one.id for one in due]
 
+    async def due_hubs(self) -> Sequence[int]:
+        """Name the subscriptions at hubs about which these are to be asked."""
+        return await due_hubs(self._app.db, now=self._app.clock()) if self._app.hub_callbacks else ()
+
+    async def ask_hub(self, subscription_id: int) -> None:
+        """Ask a hub to subscribe us, to renew that, or to end it."""
+        base = self._app.hub_callbacks
+        if base is None:
+            return
+        asked = await ask_hub(self._app.db, self._hubs, subscription_id, callback_base=base, now=self._app.clock())
+        if asked.reason is not None:
+            _log.warning("hub_refused", mode=asked.mode, hub=asked.hub, reason=asked.reason)
+        elif asked.mode is not None:
+            _log.info("hub_asked", mode=asked.mode, hub=asked.hub)
+
     async def all(self) -> list[Source]:
         """List every source that is polled, due or not."""
-        return [one for one in await list_sources(self._app.db) if one.state in _POLLED]
+        known = await list_sources(self._app.db)
+        return [one for one in known if one.state in _POLLED and one.kind is not SourceKind.API]
 
     async def folders(self) -> list[int]:
         """Name the folders."""
@@ -83,7 +105,7 @@ class Polling:
         """Poll a source, unless it was removed or paused meanwhile; ``enlist`` asks for the matching of what is new."""
         async with self._app.db.reading() as tx:
             source = await sources.source_by_id(tx, source_id)
-        if source is None or source.state not in _POLLED:
+        if source is None or source.state not in _POLLED or source.kind is SourceKind.API:
             return PollOutcome(worked=True, new=0)
         if source.kind is SourceKind.FOLDER:
             return await self._poll_folder(source, once=once, enlist=enlist)
@@ -106,12 +128,13 @@ class Polling:
         done = await poll_feed(
             self._app.db,
             self._fetcher,
-            self._parser,
+            self.parser,
             source.id,
             now=self._app.clock(),
             jitter=random.random(),  # noqa: S311 - spreads polls, hides nothing
             only_due=not once,
             enlist=enlist,
+            may_subscribe=self._app.hub_callbacks is not None,
         )
         if not done.worked:
             _log.warning("poll_failed", source=source.name, reason=done.reason)

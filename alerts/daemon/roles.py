@@ -23,7 +23,7 @@ EVERYTHING = frozenset(Role)
 STEPS = {
     Role.WEB: frozenset[Step](),
     Role.SCHEDULE: frozenset({Step.MAINTAIN, Step.PURGE}),
-    Role.POLL: frozenset({Step.POLL, Step.MATCH, Step.FAN_OUT, Step.DIGEST}),
+    Role.POLL: frozenset({Step.POLL, Step.MATCH, Step.FAN_OUT, Step.DIGEST, Step.ASK_HUB}),
     Role.SEND: frozenset({Step.DELIVER}),
 }
 

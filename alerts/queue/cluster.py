@@ -59,6 +59,7 @@ _QUEUES = {
     Step.DIGEST: "digest_runs",
     Step.MAINTAIN: "upkeep",
     Step.PURGE: "upkeep",
+    Step.ASK_HUB: "polls",
 }
 #: Steps of which one job runs at a time, wherever: a source is polled by one node. Who delivers claims for itself.
 _ALONE = frozenset(Step) - {Step.DELIVER}

@@ -20,6 +20,7 @@ class Step(StrEnum):
     MAINTAIN = "maintain"
     PURGE = "purge"
     DIGEST = "digest"
+    ASK_HUB = "ask_hub"  # key: a subscription at a hub
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,19 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from secrets import token_hex
+from secrets import token_hex, token_urlsafe
 from typing import Protocol
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.errors import FetchError
 from alerts.core.model import Source, SourceKind
 from alerts.core.schedule import next_poll_at
+from alerts.core.websub import SECRET_LENGTH, TOKEN_LENGTH, TRUSTED_FOR, HubLinks, calmer
 from alerts.queue import Enlist, Job, Step
 from alerts.sources.entries import ParsedFeed
 from alerts.sources.fetch import Fetched
-from alerts.storage import sources
+from alerts.storage import sources, websub
 from alerts.storage.articles import Stored, store_items
 from alerts.storage.engine import Database
 from alerts.storage.floods import Holding
@@ -68,6 +71,7 @@ class _News:
     fetched: Fetched
     body_hash: str | None
     feed: ParsedFeed
+    links: HubLinks | None = None  # where its news can be heard of; None: it was not read anew
 
 
 NOT_CLAIMED = Polled(worked=True, claimed=False)
@@ -89,10 +93,12 @@ async def poll_feed(
     jitter: float,
     only_due: bool = True,
     enlist: Enlist | None = None,
+    may_subscribe: bool = False,
 ) -> Polled:
     """Poll a feed if its time has come (or whatever its time, without ``only_due``) and nobody else does.
 
-    ``enlist`` asks for the matching of what is new, in the transaction that stores it.
+    ``enlist`` asks for the matching of what is new, in the transaction that stores it. ``may_subscribe``
+    lets the hub that the feed names be asked for its news.
 
     Whatever the server does, the poll ends within the fetcher's and the parser's limits. A poll that failed changes no
     article and leaves the source's last success as it was.
@@ -113,7 +119,9 @@ async def poll_feed(
             await sources.release_source(tx, source.id, claim=claim)
         raise
     # 3. Store what came, and that it came.
-    return await _record_success(db, source, news, claim=claim, now=now, jitter=jitter, enlist=enlist)
+    return await _record_success(
+        db, source, news, claim=claim, now=now, jitter=jitter, enlist=enlist, may_subscribe=may_subscribe
+    )
 
 
 async def _ask(fetcher: Fetcher, parser: FeedParser, source: Source) -> _News:
@@ -131,16 +139,27 @@ async def _ask(fetcher: Fetcher, parser: FeedParser, source: Source) -> _News:
     if body_hash == source.body_hash:
         return _News(fetched=fetched, body_hash=body_hash, feed=nothing)
     feed = await parser.parse(fetched.body, url=fetched.url, charset=fetched.charset)
-    return _News(fetched=fetched, body_hash=body_hash, feed=feed)
+    links = fetched.links if fetched.links.are_there else feed.links  # headers first (WebSub, 4)
+    return _News(fetched=fetched, body_hash=body_hash, feed=feed, links=links)
 
 
 async def _record_success(
-    db: Database, source: Source, news: _News, *, claim: str, now: datetime, jitter: float, enlist: Enlist | None
+    db: Database,
+    source: Source,
+    news: _News,
+    *,
+    claim: str,
+    now: datetime,
+    jitter: float,
+    enlist: Enlist | None,
+    may_subscribe: bool,
 ) -> Polled:
     fetched = news.fetched
     hint = max(fetched.fresh_for or timedelta(0), news.feed.ttl or timedelta(0))
     moved = f"moved for good to {fetched.moved_to}; write that address instead" if fetched.moved_to else None
     async with db.transaction() as tx:
+        live = may_subscribe and await websub.is_live(tx, source.id, now=now, within=TRUSTED_FOR)
+        hint = max(hint, calmer(source.every, live=live))
         held = await sources.record_success(
             tx,
             source.id,
@@ -157,6 +176,8 @@ async def _record_success(
         stored = await store_items(tx, source=source, items=news.feed.items, now=now) if news.feed.items else _NOTHING
         if stored.new and enlist is not None:
             await enlist(tx, Job(Step.MATCH))
+        if may_subscribe:
+            await _note_hub(tx, source, news, now=now, found_news=bool(stored.new))
     return Polled(
         worked=True,
         new=stored.new,
@@ -166,6 +187,15 @@ async def _record_success(
         held=stored.held,
         holding=stored.holding,
     )
+
+
+async def _note_hub(tx: AsyncConnection, source: Source, news: _News, *, now: datetime, found_news: bool) -> None:
+    """Take over what the feed says of its hub; one that let a poll find the news is not waited for."""
+    if news.links is not None:
+        token, secret = token_urlsafe(TOKEN_LENGTH), token_urlsafe(SECRET_LENGTH)
+        await websub.offer(tx, source.id, news.links, token=token, secret=secret, now=now)
+    if found_news:
+        await websub.distrust(tx, source.id)
 
 
 async def _record_failure(

@@ -89,6 +89,10 @@ async def remove_source(db: Database, name: str) -> Source:
     """Remove a source that was added by hand; its articles stay. One of the config is removed there, so InputError."""
     async with db.transaction() as tx:
         source = await _named(tx, name)
+        if source.kind is SourceKind.API:
+            raise InputError(
+                f"{name} is what a key posts; `alerts keys revoke` ends it, `alerts sources pause` holds it"
+            )
         if (await sources.origins(tx))[source.id] == CONFIG:
             raise InputError(f"{name} stands in the config and would come back; remove it there, or pause it")
         await sources.rest_source(tx, source.id, state=SourceState.REMOVED)

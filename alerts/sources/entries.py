@@ -12,6 +12,7 @@ from alerts.core.items import make_item
 from alerts.core.links import canonical_url
 from alerts.core.model import Item
 from alerts.core.text import excerpt
+from alerts.core.websub import NO_LINKS, HubLinks
 
 MAX_ITEMS = 2_000
 MAX_BODY = 200_000  # characters of an article's text that are kept
@@ -26,6 +27,7 @@ class ParsedFeed:
 
     items: tuple[Item, ...]
     ttl: timedelta | None = None  # how long the feed says that it stays fresh
+    links: HubLinks = NO_LINKS  # what it says of a hub that tells of its news
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from alerts.core.errors import FetchError
 from alerts.core.html_text import html_to_text
 from alerts.core.links import web_link
 from alerts.core.text import clean_line, clean_text
+from alerts.core.websub import hub_links
 from alerts.sources.encoding import decode_feed
 from alerts.sources.entries import Entry, ParsedFeed, to_items
 from alerts.sources.json_feed import read_json_feed
@@ -63,7 +64,8 @@ def _read_xml(text: str, *, url: str) -> ParsedFeed:
     if parsed.get("bozo") and not end.search(text):
         raise FetchError("the feed breaks off before its end")
     entries = (_entry(entry, feed, version=version, url=url) for entry in parsed.get("entries", []))
-    return ParsedFeed(items=to_items(entries), ttl=_ttl(feed.get("ttl")))
+    links = ((_text(link.get("rel")), _text(link.get("href"))) for link in feed.get("links") or ())
+    return ParsedFeed(items=to_items(entries), ttl=_ttl(feed.get("ttl")), links=hub_links(links, base=url))
 
 
 def _entry(entry: dict[str, Any], feed: Mapping[str, Any], *, version: str, url: str) -> Entry:

@@ -19,6 +19,7 @@ from yarl import URL
 from alerts import __version__
 from alerts.core.errors import FetchError, RefusedTargetError
 from alerts.core.text import excerpt
+from alerts.core.websub import NO_LINKS, HubLinks, links_in_headers
 from alerts.sources.bodies import ACCEPTED, MAX_BODY, read_body
 from alerts.sources.targets import RefusedAddressError, Resolver, guarded_socket
 
@@ -67,6 +68,7 @@ class Fetched:
     last_modified: str | None = None
     charset: str | None = None  # what the Content-Type claims
     fresh_for: timedelta | None = None  # Cache-Control: max-age
+    links: HubLinks = NO_LINKS  # what its Link headers say of a hub
     moved_to: str | None = None  # the feed's new address, when every redirect on the way was a permanent one
 
 
@@ -220,6 +222,7 @@ def _fetched(response: aiohttp.ClientResponse, target: URL, *, body: bytes | Non
         etag=_validator(headers.get("ETag")),
         last_modified=_validator(headers.get("Last-Modified")),
         charset=charset[1] if charset else None,
+        links=links_in_headers(headers.getall("Link", []), base=str(target.with_user(None))),
         fresh_for=min(timedelta(seconds=int(age[1])), _LONGEST) if age else None,
     )
 

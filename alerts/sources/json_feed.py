@@ -11,6 +11,7 @@ from alerts.core.errors import FetchError
 from alerts.core.html_text import html_to_text
 from alerts.core.links import web_link
 from alerts.core.text import clean_line, clean_text
+from alerts.core.websub import hub_links
 from alerts.sources.entries import Entry, ParsedFeed, to_items
 
 
@@ -23,7 +24,16 @@ def read_json_feed(text: str, *, url: str) -> ParsedFeed:
     items = document.get("items") if isinstance(document, Mapping) else None
     if not isinstance(items, list):
         raise FetchError("the answer is JSON, but no JSON Feed: it has no list of items")
-    return ParsedFeed(items=to_items(_entry(item, document, url) for item in items if isinstance(item, Mapping)))
+    entries = (_entry(item, document, url) for item in items if isinstance(item, Mapping))
+    return ParsedFeed(items=to_items(entries), links=hub_links(_hubs(document), base=url))
+
+
+def _hubs(feed: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Yield the relations of the feed to itself and to its hubs; those of other protocols are none of ours."""
+    yield "self", _text(feed, "feed_url")
+    for hub in _list(feed, "hubs"):
+        if isinstance(hub, Mapping) and _text(hub, "type").lower() == "websub":
+            yield "hub", _text(hub, "url")
 
 
 def _entry(item: Mapping[str, object], feed: Mapping[str, object], url: str) -> Entry:

@@ -57,7 +57,8 @@ def answer_to(job: Mapping[str, str | None], body: bytes) -> dict[str, object]:
         values = asdict(item)
         values["published_at"] = item.published_at and item.published_at.isoformat()
         items.append(values)
-    return {"items": items, "ttl_s": parsed.ttl and parsed.ttl.total_seconds()}
+    ttl_s = parsed.ttl and parsed.ttl.total_seconds()
+    return {"items": items, "ttl_s": ttl_s, "hub": parsed.links.hub, "topic": parsed.links.topic}
 
 
 def read_frame(stream: BinaryIO) -> bytes | None:

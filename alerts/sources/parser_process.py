@@ -18,6 +18,7 @@ from typing import Any, Self
 import alerts
 from alerts.core.errors import FetchError
 from alerts.core.model import Item
+from alerts.core.websub import HubLinks
 from alerts.sources.entries import ParsedFeed
 from alerts.sources.parse_worker import LENGTH
 
@@ -148,7 +149,9 @@ def _environment() -> dict[str, str]:
 def _parsed(answer: dict[str, Any]) -> ParsedFeed:
     ttl = answer["ttl_s"]
     return ParsedFeed(
-        items=tuple(_item(values) for values in answer["items"]), ttl=None if ttl is None else timedelta(seconds=ttl)
+        items=tuple(_item(values) for values in answer["items"]),
+        ttl=None if ttl is None else timedelta(seconds=ttl),
+        links=HubLinks(hub=answer["hub"], topic=answer["topic"]),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Row, Select, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alerts.core.articles import Known, Sighting, disposition, sight, text_of
+from alerts.core.articles import Decision, Known, Sighting, decide, disposition, sight, text_of
 from alerts.core.batches import SAME_PAGE, Change, place
 from alerts.core.model import Article, Disposition, Item, Source
 from alerts.storage import floods
@@ -119,6 +119,12 @@ async def _hold(
         for row in alerting:
             row.update(disposition=Disposition.HELD.value, flood_id=holding.flood_id)
     return holding
+
+
+async def judge(tx: AsyncConnection, *, source: Source, item: Item, now: datetime) -> Decision:
+    """Return what an item is to the articles of its source, without storing it."""
+    sighting = sight(item, now=now)
+    return decide(sighting, await _known(tx, source.id, [sighting]), kind=source.kind)
 
 
 async def article_by_id(tx: AsyncConnection, article_id: int) -> Article | None:

@@ -153,6 +153,42 @@ sources = Table(
     Index("ix_sources_next_poll_at", "next_poll_at"),
 )
 
+api_keys = Table(  # who may post articles; only a hash of the key is kept
+    "api_keys",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("source_id", Key, ForeignKey("sources.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("key_hash", Text, nullable=False, unique=True),
+    Column("articles_an_hour", Integer, nullable=False),  # the budget
+    Column("hour_began_at", Utc),  # of the hour that is counted
+    Column("articles_in_hour", Integer, nullable=False, server_default=text("0")),
+    Column("created_at", Utc, nullable=False),
+    Column("last_used_at", Utc),
+    Column("revoked_at", Utc),
+    _where("uq_api_keys_name", "revoked_at IS NULL", "name", unique=True),
+)
+
+hub_subscriptions = Table(  # where we hear of a feed's news (WebSub), or want to
+    "hub_subscriptions",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("source_id", Key, ForeignKey("sources.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("hub", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("token", Text, nullable=False, unique=True),  # of our callback's address
+    Column("secret", Text, nullable=False),  # what the hub signs with
+    Column("state", Text, nullable=False),
+    Column("next_at", Utc, nullable=False),  # when the hub is asked next
+    Column("asked_at", Utc),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("lease_until", Utc),
+    Column("pushed_at", Utc),  # null too from when a poll found what the hub had not told
+    Column("reason", Text),
+    Column("created_at", Utc, nullable=False),
+    Index("ix_hub_subscriptions_next_at", "next_at"),
+)
+
 files = Table(  # what the folder source knows of each file, so that only changed ones are read
     "files",
     metadata,

@@ -139,6 +139,12 @@ async def record_failure(
     )
 
 
+async def record_post(tx: AsyncConnection, source_id: int, *, now: datetime) -> bool:
+    """Record that articles were posted to a source; False when it rests, and then nothing is written."""
+    heard = update(sources).where(sources.c.id == source_id, sources.c.state.in_(_POLLED)).values(polled_at=now)
+    return bool((await tx.execute(heard)).rowcount)
+
+
 async def extend_lease(tx: AsyncConnection, source_id: int, *, claim: str, now: datetime, lease: timedelta) -> bool:
     """Hold a source longer, for a poll of many steps; False when the claim was lost."""
     statement = update(sources).where(sources.c.id == source_id, sources.c.claim == claim)
@@ -225,7 +231,11 @@ async def free_name(tx: AsyncConnection, name: str, *, but_of: Source | None = N
 
 def _free(now: datetime) -> Any:
     """Return the condition that a source is polled at all, and by nobody now."""
-    return and_(sources.c.state.in_(_POLLED), or_(sources.c.lease_until.is_(None), sources.c.lease_until <= now))
+    return and_(
+        sources.c.state.in_(_POLLED),
+        sources.c.kind != SourceKind.API.value,
+        or_(sources.c.lease_until.is_(None), sources.c.lease_until <= now),
+    )
 
 
 async def _record(tx: AsyncConnection, source_id: int, claim: str, values: Mapping[str, Any]) -> bool:

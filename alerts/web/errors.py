@@ -9,6 +9,7 @@ from starlette.types import ExceptionHandler
 
 from alerts.core.errors import NotFoundError, StorageError
 from alerts.core.sentences import N_
+from alerts.web.api.problems import is_for_programs, problem
 from alerts.web.pages import Pages
 from alerts.web.state import state_of
 
@@ -43,6 +44,9 @@ def error_page(pages: Pages, request: Request, status: int, headers: dict[str, s
 
 async def refused(request: Request, error: Exception) -> Response:
     """Answer what the framework or a page refused."""
+    if is_for_programs(request):
+        status = error.status_code if isinstance(error, HTTPException) else 404
+        return problem(status, headers=getattr(error, "headers", None))
     if not isinstance(error, HTTPException):
         return error_page(state_of(request).pages, request, 404)
     return error_page(state_of(request).pages, request, error.status_code, dict(error.headers or {}))
@@ -50,7 +54,10 @@ async def refused(request: Request, error: Exception) -> Response:
 
 async def unavailable(request: Request, _error: Exception) -> Response:
     """Answer while the database is down: never a 200, so that a mailbox's one-click comes again (U2)."""
-    return error_page(state_of(request).pages, request, 503, {"Retry-After": str(RETRY_AFTER_S)})
+    headers = {"Retry-After": str(RETRY_AFTER_S)}
+    if is_for_programs(request):
+        return problem(503, headers=headers)
+    return error_page(state_of(request).pages, request, 503, headers)
 
 
 HANDLERS: dict[int | type[Exception], ExceptionHandler] = {

@@ -7,7 +7,7 @@ paths hold tokens.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -52,10 +52,19 @@ class BodyTooLargeError(Exception):
 class Guard:
     """Wraps the whole site."""
 
-    def __init__(self, app: ASGIApp, *, error_page: ErrorPage, max_body: int = MAX_BODY_BYTES) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        error_page: ErrorPage,
+        max_body: int = MAX_BODY_BYTES,
+        larger: Mapping[str, int] | None = None,
+    ) -> None:
+        """``larger`` names beginnings of paths that take larger bodies, and how large."""
         self._app = app
         self._error_page = error_page
         self._max_body = max_body
+        self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, watched."""
@@ -64,16 +73,20 @@ class Guard:
             return
         started = time.monotonic()
         answer = _Answer(scope, send)
-        if _declared_length(scope) > self._max_body:
+        if _declared_length(scope) > self._limit(scope):
             await self._fail(413, scope, receive, answer)
         else:
             await self._serve(scope, receive, answer)
         _journal(scope, answer.status, time.monotonic() - started)
 
+    def _limit(self, scope: Scope) -> int:
+        path = str(scope["path"])
+        return next((limit for start, limit in self._larger.items() if path.startswith(start)), self._max_body)
+
     async def _serve(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         """Answer the request, whatever happens in the pages."""
         try:
-            await self._app(scope, _limited(receive, self._max_body), answer.send)
+            await self._app(scope, _limited(receive, self._limit(scope)), answer.send)
         except ClientDisconnect:
             return
         except BodyTooLargeError:

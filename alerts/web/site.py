@@ -10,8 +10,11 @@ from starlette.responses import Response
 
 from alerts.app import App
 from alerts.mail.catcher import Catcher
+from alerts.services.post_articles import FeedParser
 from alerts.web import catcher as catcher_pages
-from alerts.web import confirm, embed, feeds, health, leave, lost_link, manage, public, static, subscribe
+from alerts.web import confirm, embed, feeds, health, leave, lost_link, manage, public, static, subscribe, websub
+from alerts.web.api import articles, openapi
+from alerts.web.api.problems import is_for_programs, problem
 from alerts.web.errors import HANDLERS, error_page
 from alerts.web.guard import Guard
 from alerts.web.pages import Pages
@@ -25,6 +28,7 @@ def create_site(
     last_tick: LastTick | None = None,
     only_health: bool = False,
     compiled: BytecodeCache | None = None,
+    parser: FeedParser | None = None,
 ) -> Starlette:
     """Return the ASGI site of an opened app; raise ConfigError for a page template that cannot be read.
 
@@ -32,18 +36,29 @@ def create_site(
 
     ``catcher`` gives it the pages that show what was caught; ``last_tick`` tells ``/readyz`` when the clock ticked;
     ``compiled`` keeps compiled templates from one site to the next.
+    ``parser`` reads what is posted or pushed to us: without one there is no door for it.
     """
     pages = Pages(app, has_catcher=catcher is not None, compiled=compiled)
     pages.check()
 
     async def broken(request: Request, status: int) -> Response:
-        return error_page(pages, request, status)
+        return problem(status) if is_for_programs(request) else error_page(pages, request, status)
 
-    routes = [route for part in ([health] if only_health else _PARTS) for route in part.ROUTES]
-    site = Starlette(routes=routes, exception_handlers=HANDLERS, middleware=[Middleware(Guard, error_page=broken)])
+    parts = [health] if only_health else [*_PARTS, *(_FED if parser is not None else ())]
+    routes = [route for part in parts for route in part.ROUTES]
+    guard = Middleware(Guard, error_page=broken, larger=_LARGER)
+    site = Starlette(routes=routes, exception_handlers=HANDLERS, middleware=[guard])
     site.router.redirect_slashes = False  # it would redirect to whatever Host the request named
-    site.state.site = SiteState(app=app, pages=pages, maildir=catcher.maildir if catcher else None, last_tick=last_tick)
+    site.state.site = SiteState(
+        app=app,
+        pages=pages,
+        maildir=catcher.maildir if catcher else None,
+        last_tick=last_tick,
+        feed_parser=parser,
+    )
     return site
 
 
 _PARTS = (public, feeds, embed, subscribe, leave, manage, lost_link, confirm, catcher_pages, health, static)
+_FED = (articles, openapi, websub)  # what somebody brings us articles by
+_LARGER = {articles.PATH: articles.MAX_POST_BYTES, websub.UNDER: websub.MAX_PUSH_BYTES}

@@ -20,6 +20,9 @@ from alerts.core.messages import Templates
 from alerts.core.tokens import Purpose, sign
 from alerts.mail.catcher import Catcher
 from alerts.mail.templates import load_templates
+from alerts.services.post_articles import FeedParser
+from alerts.sources.entries import ParsedFeed
+from alerts.sources.feed import parse_feed
 from alerts.storage.engine import Database
 from alerts.storage.facts import ledger_id
 from alerts.storage.secrets import load_secrets
@@ -53,6 +56,13 @@ class Website:
 
     def manage_link(self, subscriber_id: int) -> str:
         return "/m/" + sign(Purpose.MANAGE, subscriber_id, 0, self.app.secrets)
+
+
+class ParserHere:
+    """Reads feeds in this very process: starting another takes longer than most tests."""
+
+    async def parse(self, body: bytes, *, url: str, charset: str | None = None) -> ParsedFeed:
+        return parse_feed(body, url=url, charset=charset)
 
 
 def config_in(folder: Path, *, origin: str = ORIGIN, more: str = "") -> Config:
@@ -107,10 +117,11 @@ async def website(
     catcher: Catcher | None = None,
     last_tick: Callable[[], datetime | None] | None = None,
     more: str = "",
+    parser: FeedParser | None = None,
 ) -> AsyncIterator[Website]:
     """Give a site over ``db`` at the hour ``now``."""
     app = await app_over(db, config_in(folder, more=more), lambda: now)
-    site = create_site(app, catcher=catcher, last_tick=last_tick, compiled=compiled_pages())
+    site = create_site(app, catcher=catcher, last_tick=last_tick, compiled=compiled_pages(), parser=parser)
     transport = httpx2.ASGITransport(app=site)
     async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN) as visitor:
         yield Website(app, site, visitor)
