@@ -39,12 +39,13 @@ class InputError(AlertsError, ValueError):
 
 
 class QueryError(InputError):
-    """A channel's query is wrong, at ``line`` and ``column`` (from 1)."""
+    """A channel's query is wrong, at ``line`` and ``column`` (from 1); ``picture`` shows it with a caret below."""
 
-    def __init__(self, message: str, *, line: int = 1, column: int = 1) -> None:
+    def __init__(self, message: str, *, line: int = 1, column: int = 1, picture: str = "") -> None:
         super().__init__(message)
         self.line = line
         self.column = column
+        self.picture = picture
 
 
 class ArticleError(InputError):

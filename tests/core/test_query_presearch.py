@@ -10,15 +10,40 @@ from hypothesis import strategies as st
 
 from alerts.core.errors import QueryError
 from alerts.core.model import Item
-from alerts.core.query import Presearch, Query, evaluate, parse, prepare
+from alerts.core.query import NO_ALIASES, Aliases, Presearch, Query, evaluate, parse, prepare
 from alerts.core.query.presearch import literals
 from alerts.core.query.tree import Field, Not, Term
 
 WORDS = st.sampled_from(
-    ["nio", "NIO's", "Li", "Auto", "li-auto", "米", "小米", "e-tron", "ａｂ", "ß", "x*", "zh", "HKG:1810", "샤오"]
+    [
+        "nio",
+        "NIO's",
+        "Li",
+        "Auto",
+        "li-auto",
+        "米",
+        "小米",
+        "e-tron",
+        "ａｂ",
+        "ß",
+        "x*",
+        "zh",
+        "HKG:1810",
+        "샤오",
+        "İ",
+        "NIO",
+    ]
 )
+ALIASES = st.dictionaries(WORDS, st.lists(WORDS, max_size=3), max_size=3).map(Aliases.of)
 FIELDS = st.sampled_from(["", *(f"{field}:" for field in Field if field)])
-TERMS = st.builds(lambda field, words: f'{field}"{words}"', FIELDS, WORDS) | WORDS
+TERMS = (
+    st.builds(lambda field, words: f'{field}"{words}"', FIELDS, WORDS)
+    | WORDS
+    | st.builds(lambda left, right, within: f"{left} NEAR/{within} {right}", WORDS, WORDS, st.integers(0, 3))
+    | st.builds(lambda one, two, three: f"case:({one} NEAR ({two} OR {three}))", WORDS, WORDS, WORDS)
+    | st.builds(lambda left, right: f'body:"{left} {right}"~2', WORDS, WORDS)
+    | st.builds(lambda word, above: f'about:"{word}">0.{above}', WORDS, st.integers(0, 9))
+)
 QUERIES = st.recursive(
     TERMS,
     lambda inner: st.builds(
@@ -43,16 +68,16 @@ ITEMS = st.builds(
 )
 
 
-def read(text: str) -> Query | None:
+def read(text: str, aliases: Aliases = NO_ALIASES) -> Query | None:
     try:
-        return parse(text)
+        return parse(text, aliases)
     except QueryError:
         return None
 
 
-@given(st.lists(QUERIES, max_size=8), ITEMS, TEXT)
-def test_it_never_loses_a_match(texts: list[str], item: Item, source_name: str) -> None:
-    queries = {number: query for number, text in enumerate(texts) if (query := read(text))}
+@given(st.lists(QUERIES, max_size=8), ITEMS, TEXT, ALIASES)
+def test_it_never_loses_a_match(texts: list[str], item: Item, source_name: str, aliases: Aliases) -> None:
+    queries = {number: query for number, text in enumerate(texts) if (query := read(text, aliases))}
     prepared = prepare(item, source_name=source_name)
     matching = {number for number, query in queries.items() if evaluate(query, prepared).matched}
     assert matching <= Presearch.build(queries).candidates(prepared) <= queries.keys()

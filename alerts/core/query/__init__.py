@@ -9,10 +9,11 @@
 ``presearch`` for what it needs to find.
 """
 
+from alerts.core.query.aliases import NO_ALIASES, Aliases
 from alerts.core.query.matcher import Verdict, evaluate
 from alerts.core.query.parser import parse
 from alerts.core.query.presearch import Presearch
 from alerts.core.query.tree import Query
 from alerts.core.query.zones import Prepared, prepare
 
-__all__ = ["Prepared", "Presearch", "Query", "Verdict", "evaluate", "parse", "prepare"]
+__all__ = ["NO_ALIASES", "Aliases", "Prepared", "Presearch", "Query", "Verdict", "evaluate", "parse", "prepare"]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from ahocorasick_rs import AhoCorasick, MatchKind
 
-from alerts.core.query.tree import And, Node, Not, Query, Term
+from alerts.core.query.tree import And, Near, Node, Not, Query, Term
 from alerts.core.query.zones import Prepared
 
 
@@ -50,13 +50,19 @@ def _needed(node: Node, *, negated: bool) -> frozenset[str] | None:
     """Return what ``node`` (or its opposite) needs one of; None when it can hold without anything."""
     match node:
         case Term():
-            return None if negated else frozenset({node.key})
+            return None if negated else frozenset((*node.keys, *node.tickers))
+        case Near():
+            return None if negated else _narrowest([_any_of(group) for group in node.groups])
         case Not():
             return _needed(node.node, negated=not negated)
         case _:
             needs = [_needed(child, negated=negated) for child in node.nodes]
             # The opposite of an AND is an OR of opposites, and the other way round.
             return _narrowest(needs) if isinstance(node, And) is not negated else _union(needs)
+
+
+def _any_of(group: Sequence[Term]) -> frozenset[str]:
+    return frozenset(key for term in group for key in term.keys)
 
 
 def _union(needs: Sequence[frozenset[str] | None]) -> frozenset[str] | None:

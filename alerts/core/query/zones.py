@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
 from alerts.core.model import Item
-from alerts.core.text import fold
+from alerts.core.text import fold, fold_but_case
 
 LEAD_WEIGHT = 240  # how much of the beginning of the text is its lead, in Latin letters; ends with its sentence
 _IDEOGRAPH_WEIGHT = 3  # one of them says about as much as three letters
@@ -32,7 +32,8 @@ class Prepared:
     source: str
     language: str
     tickers: tuple[str, ...]  # each twice: "hkg:1810" and "1810"
-    haystack: str  # all of the above: what a query's literals are looked for in
+    exact: Mapping[str, str]  # title, summary and body, folded but for their capitals
+    haystack: str  # all of the above but ``exact``: what a query's literals are looked for in
 
     @property
     def text(self) -> str:
@@ -62,6 +63,11 @@ def prepare(item: Item, *, source_name: str) -> Prepared:
         source=source,
         language=language,
         tickers=tickers,
+        exact={
+            "title": fold_but_case(item.title),
+            "summary": _lines(item.summary, fold_but_case),
+            "body": _lines(item.body.splitlines(), fold_but_case),
+        },
         haystack="\n".join((title, summary, body, *tags, author, source, language, *tickers)),
     )
 
@@ -86,8 +92,8 @@ def _ticker_forms(ticker: str) -> tuple[str, str]:
     return key, key.rpartition(":")[2]
 
 
-def _lines(lines: Iterable[str]) -> str:
-    return "\n".join(folded for line in lines if (folded := fold(line)))
+def _lines(lines: Iterable[str], folding: Callable[[str], str] = fold) -> str:
+    return "\n".join(folded for line in lines if (folded := folding(line)))
 
 
 def _sentence_starts(text: str) -> list[int]:
