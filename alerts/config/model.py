@@ -120,6 +120,14 @@ class ChannelConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AliasesConfig:
+    """The other names of one thing, as the file declares them."""
+
+    name: str
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole configuration."""
 
@@ -134,3 +142,4 @@ class Config:
     templates: Path | None  # mail templates here go before ours
     path: Path
     folder: Path  # of the config file; relative paths start here
+    aliases: tuple[AliasesConfig, ...] = ()

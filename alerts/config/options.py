@@ -207,4 +207,5 @@ TOP = (
     "sources",
     "channels",
     "templates",
+    "aliases",
 )

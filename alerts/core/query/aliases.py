@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -44,6 +45,12 @@ class Aliases:
 
 
 NO_ALIASES = Aliases()
+
+
+def mentions(query: str, names: AbstractSet[str]) -> bool:
+    """Say whether a query's text may write one of these folded names; a backslash hides none."""
+    folded = fold(query.replace("\\", ""))
+    return any(name in folded for name in names)
 
 
 def _name_of(text: str, where: Field) -> str:

@@ -63,7 +63,7 @@ def _found(line: str, names: Names) -> list[tuple[int, int]]:
     whole = spans_of(line, [key for key, prefix in names if not prefix])
     begun = spans_of(line, [key for key, prefix in names if prefix], prefix=True)
     spans: list[tuple[int, int]] = []
-    for start, end in sorted(whole + begun):
+    for start, end in sorted(whole + begun, key=lambda span: (span[0], -span[1])):
         if not spans or start >= spans[-1][1]:
             spans.append((start, end))
     return spans
