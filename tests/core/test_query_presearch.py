@@ -156,6 +156,14 @@ def test_a_query_that_needs_nothing_is_a_mistake_of_ours() -> None:
         literals(Query("NOT x", Not(Term(Field.TEXT, "x", "x"))))
 
 
+def test_a_literal_inside_a_word_names_no_candidate() -> None:
+    queries = {1: parse("ford"), 2: parse("小米"), 3: parse("tag:ev*")}
+    percolator = Percolator().changed(queries.keys(), table(queries))
+    inside = prepare(Item(item_id="1", title="affordable 大小米 level"), source_name="x")
+    assert ids(percolator, inside) == [2]
+    assert ids(percolator, prepare(Item(item_id="1", title="大ford", tags=("EVs",)), source_name="x")) == [1, 3]
+
+
 def test_no_query_has_no_candidates() -> None:
     assert Percolator().candidates(prepare(Item(item_id="1", title="x"), source_name="x")) == []
 

@@ -110,20 +110,18 @@ class _Reading:
         """Return what a piece of the grammar's tree means in ``place``; as deep as its parentheses."""
         if isinstance(piece, Token):
             return self._phrase(piece, place) if piece.type == "QUOTED" else self._word(piece, place)
-        children = piece.children
-        if piece.data == "field":
+        children, kind = piece.children, str(piece.data).removeprefix("value_")
+        if kind == "field":
             field = self._field(cast("Token", children[0]))
             above = self._above(cast("Token", children[2]), field) if len(children) > 2 else None  # noqa: PLR2004 - its third
             return self.node(children[1], _Place(field, above))
-        if piece.data == "near":
+        if kind == "near":
             return self._near(children, place)
         nots = sum(isinstance(child, Token) and child.type == "NOT" for child in children)
         nodes = tuple(self.node(child, place) for child in children[nots:])
-        if piece.data == "negated":
+        if kind == "negated":
             return Not(nodes[0]) if nots % 2 else nodes[0]
-        if len(nodes) == 1:
-            return nodes[0]
-        return Or(nodes) if piece.data == "either" else And(nodes)
+        return Or(nodes) if kind == "either" else And(nodes)
 
     def _field(self, token: Token) -> Field:
         name = token[:-1].lower()

@@ -15,6 +15,7 @@ from ahocorasick_rs import AhoCorasick, MatchKind
 
 from alerts.core.query.aliases import mentions
 from alerts.core.query.query_table import QueryTable
+from alerts.core.query.words import starts_word
 from alerts.core.query.zones import Prepared
 
 LITERALS_AN_AUTOMATON = 40_000  # making one holds Python's lock: for more, pages and senders would wait too long
@@ -40,11 +41,12 @@ class QueryIndex:
         ]
 
     def candidates(self, haystack: str) -> set[int]:
-        """Return the slots of the queries of which a literal is in the text."""
+        """Return the slots of the queries of which a literal is in the text, where a word may begin."""
         found = {
-            first + match[0]
+            first + number
             for first, automaton in self._automata
-            for match in automaton.find_matches_as_indexes(haystack, overlapping=True)
+            for number, at, _ in automaton.find_matches_as_indexes(haystack, overlapping=True)
+            if starts_word(haystack, at)
         }
         return {slot for number in found for slot in self._askers[self._starts[number] : self._starts[number + 1]]}
 

@@ -41,7 +41,7 @@ def occurrences(text: str, key: str, *, prefix: bool = False) -> list[int]:
     at = text.find(key)
     while at >= 0:
         end = at + len(key)
-        if _starts_word(text, at) and (prefix or _ends_word(text, end)):
+        if starts_word(text, at) and (prefix or _ends_word(text, end)):
             found.append(at)
             at = text.find(key, end)
         else:
@@ -86,7 +86,8 @@ def is_spaceless(key: str) -> bool:
     return any(_kind(character) in {_UNBOUNDED, _HANGUL} for character in key)
 
 
-def _starts_word(text: str, at: int) -> bool:
+def starts_word(text: str, at: int) -> bool:
+    """Say whether a word may begin at ``at``."""
     if at == 0:
         return True
     kind = _kind(text[at])

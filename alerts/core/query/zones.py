@@ -63,13 +63,22 @@ def prepare(item: Item, *, source_name: str) -> Prepared:
         source=source,
         language=language,
         tickers=tickers,
-        exact={
-            "title": fold_but_case(item.title),
-            "summary": _lines(item.summary, fold_but_case),
-            "body": _lines(item.body.splitlines(), fold_but_case),
-        },
+        exact=_Exact(item),
         haystack="\n".join((title, summary, body, *tags, author, source, language, *tickers)),
     )
+
+
+class _Exact(dict[str, str]):
+    """The zones with their capitals, each laid out when it is first asked for: few queries do."""
+
+    def __init__(self, item: Item) -> None:
+        super().__init__()
+        self._lines = {"title": (item.title,), "summary": item.summary, "body": item.body}
+
+    def __missing__(self, zone: str) -> str:
+        lines = self._lines[zone]
+        self[zone] = _lines(lines.splitlines() if isinstance(lines, str) else lines, fold_but_case)
+        return self[zone]
 
 
 def tag_key(tag: str) -> str:
