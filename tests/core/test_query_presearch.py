@@ -25,7 +25,7 @@ from alerts.core.query import (
     prepare,
 )
 from alerts.core.query import percolator as percolator_module
-from alerts.core.query.percolator import SMALLEST_GROWN
+from alerts.core.query.percolator import SMALLEST_GROWN, QueryIndex
 from alerts.core.query.tree import Field, Not, Term
 
 WORDS = st.sampled_from(
@@ -111,6 +111,7 @@ def test_it_never_loses_a_match_however_the_queries_change(  # noqa: PLR0917 - w
 ) -> None:
     """Queries come, change and go; at some of these points a new base is begun, and at some it takes its place."""
     percolator, current = Percolator(), dict[int, Query]()
+    assert percolator.is_empty
     base, since = None, set[int]()
     for number, change in enumerate(changes):
         if base is None and number in begun:
@@ -177,7 +178,7 @@ def test_many_queries_are_several_automata_and_still_all_found(monkeypatch: pyte
 
 def test_a_delta_grows_until_a_new_base_is_worth_it() -> None:
     many = {number: parse(f"w{number}") for number in range(SMALLEST_GROWN + 1)}
-    percolator = Percolator().changed({-1}, table({-1: parse("first")}))
+    percolator = Percolator(base=QueryIndex(table({-1: parse("first")})))
     percolator = percolator.changed({*range(SMALLEST_GROWN)}, table({}))
     assert not percolator.has_grown
     percolator = percolator.changed(many.keys(), table(many))
@@ -190,7 +191,7 @@ def test_a_delta_grows_until_a_new_base_is_worth_it() -> None:
 
 def test_queries_that_may_write_a_name_are_named() -> None:
     queries = {1: parse("title:Xiaomi OR x1"), 2: parse(r"Xia\omi"), 3: parse("BYD"), 4: parse("Ｘiaomi")}
-    percolator = Percolator().changed({1, 2, 3}, table({key: queries[key] for key in (1, 2, 3)}))
+    percolator = Percolator(base=QueryIndex(table({key: queries[key] for key in (1, 2, 3)})))
     percolator = percolator.changed({1, 4}, table({4: queries[4]}))
     assert percolator.texts_with({"xiaomi"}) == [(2, r"Xia\omi"), (4, "Ｘiaomi")]
 

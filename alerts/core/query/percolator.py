@@ -59,6 +59,11 @@ class Percolator:
     stale: frozenset[int] = frozenset()  # ids that the base may know, and that changed or went since
     delta: QueryIndex = field(default_factory=lambda: QueryIndex(QueryTable()))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no query at all, and none that is stale."""
+        return not (len(self.base.table) or len(self.delta.table) or self.stale)
+
     def candidates(self, prepared: Prepared) -> list[tuple[int, str]]:
         """Return id and text of every query that matches the article, and of some that do not, in the order of ids."""
         found = [
@@ -71,8 +76,6 @@ class Percolator:
 
     def changed(self, ids: AbstractSet[int], new: QueryTable) -> Percolator:
         """Return what it is once ``ids`` are replaced by the queries in ``new``; one that is not there is gone."""
-        if not len(self.base.table) and not len(self.delta.table):
-            return Percolator(base=QueryIndex(new))
         table = QueryTable(self.delta.table.entries(without=ids))
         table.extend(new.entries())
         return Percolator(base=self.base, stale=self.stale | ids, delta=QueryIndex(table))

@@ -123,7 +123,10 @@ class ChannelCache:
 
     def _change(self, ids: set[int], table: QueryTable) -> None:
         self._since |= ids
-        self.percolator = self.percolator.changed(ids, table)
+        if self.percolator.is_empty:  # the first of all, or nothing to keep: what came is a base at once
+            self.percolator = Percolator(base=QueryIndex(table))
+        else:
+            self.percolator = self.percolator.changed(ids, table)
 
     async def _keep_small(self) -> None:
         """Put a new base in its place once it is made; have one made when the delta has grown."""
