@@ -21,8 +21,8 @@ CHINESE = Item(
 )
 
 
-def article(**parts: object) -> Prepared:
-    return prepare(Item(item_id="1", title="", **parts), source_name="小米")  # type: ignore[arg-type] - as each test says
+def article(*, body: str = "", tickers: tuple[str, ...] = ()) -> Prepared:
+    return prepare(Item(item_id="1", title="", body=body, tickers=tickers), source_name="小米")
 
 
 @pytest.mark.parametrize(

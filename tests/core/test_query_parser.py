@@ -10,7 +10,7 @@ from alerts.core.errors import QueryError
 from alerts.core.query import parse
 from alerts.core.query.mistakes import DEEPEST_NESTING
 from alerts.core.query.parser import LONGEST_QUERY, LONGEST_TERM, USUAL_DISTANCE
-from alerts.core.query.tree import And, Field, Near, Node, Not, Or, Term, terms
+from alerts.core.query.tree import And, Field, Near, Node, Not, Or, Term, leaves
 
 OPERATORS = st.sampled_from(
     ["AND", "OR", "NOT", "(", ")", '"', "*", "\\", ":", " ", "\n", "title:", "about:(", "x", "米"]
@@ -194,10 +194,10 @@ def test_a_wrong_query_is_refused_with_its_place_and_a_plain_sentence(
 
 
 def test_the_longest_and_the_deepest_query_are_read() -> None:
-    assert len(list(terms(parse("ab " * (LONGEST_QUERY // 3)).root))) == LONGEST_QUERY // 3
+    assert len(list(leaves(parse("ab " * (LONGEST_QUERY // 3)).root))) == LONGEST_QUERY // 3
     assert parse("NOT " * 2000 + "a").root == text("a")
     assert parse("(" * DEEPEST_NESTING + "a" + ")" * DEEPEST_NESTING).root == text("a")
-    assert len(list(terms(parse("about:(" + "a OR " * 1500 + "NOT NOT b)").root))) == 1501
+    assert len(list(leaves(parse("about:(" + "a OR " * 1500 + "NOT NOT b)").root))) == 1501
 
 
 @given(st.text() | st.lists(OPERATORS | st.text(max_size=3)).map("".join) | st.lists(OPERATORS).map(" ".join))
@@ -211,7 +211,7 @@ def test_any_text_is_a_query_or_refused(query: str) -> None:
         assert 1 <= error.line <= query.count("\n") + 1  # noqa: PT017 - either outcome is fine, another is not
         assert error.column >= 1  # noqa: PT017 - likewise
     else:
-        assert all(term.key for term in terms(root))
+        assert all(isinstance(leaf, Near) or leaf.key for leaf in leaves(root))
 
 
 @given(

@@ -20,7 +20,8 @@ def count_near(zone: str, things: Sequence[Names], *, within: int) -> int:
 
     A thing that is asked for twice must be there twice. Takes time in proportion to the text, for each thing.
     """
-    return sum(_count_in_line(line, Counter(things), within) for line in zone.split("\n"))
+    wanted = Counter(things)
+    return sum(_count_in_line(line, wanted, within) for line in zone.split("\n"))
 
 
 def _count_in_line(line: str, wanted: Counter[Names], within: int) -> int:

@@ -109,15 +109,5 @@ def leaves(node: Node) -> Iterator[Leaf]:
                 yield from leaves(child)
 
 
-def terms(node: Node) -> Iterator[Term]:
-    """Give every term below ``node``, in the order written."""
-    for leaf in leaves(node):
-        if isinstance(leaf, Term):
-            yield leaf
-        else:
-            for group in leaf.groups:
-                yield from group
-
-
 def _plain(text: str) -> bool:
     return text.isalnum() and text.upper() not in {"AND", "OR", "NOT", "NEAR"}
