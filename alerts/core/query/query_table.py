@@ -52,7 +52,7 @@ class QueryTable:
         self.texts = Strings()
         self._literals = Strings()  # each once
         self._needed = array("I")  # numbers of literals, query after query
-        self._ends = array("Q", [0])  # where in ``_needed`` each query's are over
+        self._ends = array("I", [0])  # where in ``_needed`` each query's are over
         self._numbers: dict[str, int] = {}
         self.extend(entries)
 
@@ -85,7 +85,7 @@ class QueryTable:
 
     def askers(self) -> tuple[array[int], array[int]]:
         """Return the slots of the queries that need each literal, literal after literal, and where each one's begin."""
-        starts = array("Q", bytes(8 * (len(self._literals) + 1)))
+        starts = array("I", bytes(4 * (len(self._literals) + 1)))
         for number in self._needed:
             starts[number + 1] += 1
         for number in range(len(self._literals)):

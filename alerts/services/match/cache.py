@@ -88,13 +88,15 @@ class ChannelCache:
 
     async def _take_changes(self, tx: AsyncConnection) -> None:
         ids: set[int] = set()
+        is_first = self.percolator.is_empty  # then nothing is replaced, and a million ids need not be kept
         table = QueryTable()
         place = self._place
         while page := await changed_channels(tx, after=place, limit=_PAGE):
             await asyncio.to_thread(self._read_page, page, table)
-            ids.update(changed.place.id for changed in page)
+            if not is_first:
+                ids.update(changed.place.id for changed in page)
             place = page[-1].place
-        if ids:
+        if ids or len(table):
             await asyncio.to_thread(self._change, ids, table)
         self._place = place
 
@@ -122,7 +124,8 @@ class ChannelCache:
             self._change({key for key, _ in again}, QueryTable(entries))
 
     def _change(self, ids: set[int], table: QueryTable) -> None:
-        self._since |= ids
+        if self._new_base is not None:
+            self._since |= ids
         if self.percolator.is_empty:  # the first of all, or nothing to keep: what came is a base at once
             self.percolator = Percolator(base=QueryIndex(table))
         else:
