@@ -19,6 +19,7 @@ from alerts.mail.relays import Relay
 from alerts.mail.templates import load_templates
 from alerts.metrics import Metrics
 from alerts.queue import LocalQueue, WorkQueue
+from alerts.services.aliases import sync_aliases
 from alerts.services.channels import sync_channels
 from alerts.services.compose import Composer
 from alerts.services.sources import sync_sources
@@ -77,6 +78,7 @@ class App:
         """Take over a config: sources and channels become rows; all or nothing."""
         templates = templates or load_templates(config.templates)
         now = self.clock()
+        await sync_aliases(self.db, config.aliases)
         await sync_channels(self.db, config.channels, now=now)
         await sync_sources(self.db, config.sources, now=now)
         self.config, self.templates = config, templates

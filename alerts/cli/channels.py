@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import indent
 from typing import Annotated, Any
 
 import typer
@@ -163,7 +164,7 @@ def _trial_as_dict(trial: Trial) -> dict[str, Any]:
 def _say_trial(trial: Trial) -> None:
     name = trial.slug or "the query"
     if trial.problem:
-        say(f"{name}: {trial.problem}")
+        say(f"{name}: {trial.problem}\n{indent(trial.picture, '    ')}")
         return
     say(f"{name}: matches {len(trial.answering)} of {trial.asked} articles")
     for one in trial.answering[:_SHOWN]:

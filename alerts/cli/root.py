@@ -146,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         note("stopped")
         return 130
     except AlertsError as error:
-        note(f"error: {error}")
+        note(f"error: {error.drawn}")
         return 2 if isinstance(error, ConfigError | InputError) else 1
     except BrokenPipeError:  # `alerts … | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

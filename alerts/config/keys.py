@@ -9,6 +9,7 @@ from typing import Any
 
 from alerts.config.document import Entry, Mapping, Node, Scalar, Sequence, read_document
 from alerts.config.problems import Problems, suggestion
+from alerts.core.errors import QueryError
 
 REQUIRED = object()
 
@@ -65,7 +66,8 @@ class Reader:
         try:
             return key.read(node.text)
         except ValueError as error:
-            self.problems.note(entry.place, f"{self._named(key.name)!r}: {error}")
+            picture = error.picture if isinstance(error, QueryError) else ""
+            self.problems.note(entry.place, f"{self._named(key.name)!r}: {error}", picture=picture)
             return fallback
 
     def take_all(self, keys: Iterable[Key]) -> dict[str, Any]:
@@ -90,6 +92,20 @@ class Reader:
             return []
         path = self._named(name)
         return [Reader(item, item.place, f"{path}[{number}]", self.problems) for number, item in enumerate(node.items)]
+
+    @property
+    def names(self) -> list[str]:
+        """Every key, where the file and not we name them."""
+        return list(self._entries)
+
+    def texts(self, name: str) -> list[tuple[str, str]]:
+        """Return the values of a list below this mapping, each with its place; a single value is a list of one."""
+        node = _unwrapped(self._entries[name].node, self.problems)
+        items = node.items if isinstance(node, Sequence) else [node]
+        found = [(item.place, item.text) for item in items if isinstance(item, Scalar) and not item.is_null]
+        if len(found) < len(items) or not found:
+            self.note(name, "write a list of single values, such as [小米, XIACY]")
+        return found
 
     def refuse_unknown(self, known: Iterable[str]) -> None:
         """Note every key that is not one of ``known``."""

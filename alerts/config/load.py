@@ -6,6 +6,7 @@ from collections.abc import Mapping as Environ
 from pathlib import Path
 
 from alerts.config import options
+from alerts.config.aliases import read_aliases
 from alerts.config.document import Mapping, Node, Scalar, read_document
 from alerts.config.environment import override
 from alerts.config.keys import Reader
@@ -84,4 +85,5 @@ def _build(root: Mapping, environ: Environ[str, str], path: Path, problems: Prob
         templates=read_templates(top, folder),
         path=path.absolute(),
         folder=folder,
+        aliases=read_aliases(top.section("aliases")),
     )

@@ -130,6 +130,14 @@ class ChannelConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AliasesConfig:
+    """The other names of one thing, as the file declares them."""
+
+    name: str
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole configuration."""
 
@@ -144,3 +152,4 @@ class Config:
     templates: Path | None  # mail templates here go before ours
     path: Path
     folder: Path  # of the config file; relative paths start here
+    aliases: tuple[AliasesConfig, ...] = ()

@@ -219,4 +219,5 @@ TOP = (
     "sources",
     "channels",
     "templates",
+    "aliases",
 )

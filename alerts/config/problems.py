@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from textwrap import indent
 
 from alerts.core.errors import ConfigError
 
@@ -15,21 +16,23 @@ class Problems:
     """A list of mistakes, each with its place."""
 
     def __init__(self) -> None:
-        self._found: list[tuple[str, str]] = []
+        self._found: list[tuple[str, str, str]] = []
 
-    def note(self, place: str, what: str) -> None:
-        """Remember a mistake, once."""
+    def note(self, place: str, what: str, *, picture: str = "") -> None:
+        """Remember a mistake, once; ``picture`` shows the text that is wrong, with a caret."""
         what = what if len(what) <= LONGEST else f"{what[:LONGEST]} …"
-        if (place, what) not in self._found[-100:]:
-            self._found.append((place, what))
+        if (place, what, picture) not in self._found[-100:]:
+            self._found.append((place, what, picture))
 
     def refuse(self) -> None:
         """Raise ConfigError with every mistake, in the order of the file; do nothing when there is none."""
         if not self._found:
             return
-        lines = [f"{place}: {what}" for place, what in sorted(self._found, key=lambda found: _order(found[0]))]
-        more = [f"… and {len(lines) - MOST_SHOWN} more"] if len(lines) > MOST_SHOWN else []
-        raise ConfigError("\n".join(lines[:MOST_SHOWN] + more))
+        found = sorted(self._found, key=lambda found: _order(found[0]))
+        lines = [f"{place}: {what}" for place, what, _ in found[:MOST_SHOWN]]
+        drawn = [f"{line}\n{indent(it[2], '    ')}" if it[2] else line for line, it in zip(lines, found, strict=False)]
+        more = [f"… and {len(found) - MOST_SHOWN} more"] if len(found) > MOST_SHOWN else []
+        raise ConfigError("\n".join(lines + more), drawn="\n".join(drawn + more))
 
     def __bool__(self) -> bool:
         return bool(self._found)

@@ -46,6 +46,7 @@ def shown(config: Config) -> dict[str, Any]:
         "sources": [_source(source) for source in config.sources],
         "channels": [{"slug": it.slug, "name": it.name, "query": it.query} for it in config.channels],
         "templates": str(config.templates) if config.templates else None,
+        "aliases": {it.name: list(it.others) for it in config.aliases},
     }
 
 

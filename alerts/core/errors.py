@@ -24,14 +24,29 @@ The message says what, which one, and what to do next.
 from __future__ import annotations
 
 from datetime import timedelta
+from textwrap import indent
 
 
 class AlertsError(Exception):
     """The base of all of ours; the CLI prints it and exits 1."""
 
+    @property
+    def drawn(self) -> str:
+        """The message for a terminal, which has lines to show a place in."""
+        return str(self)
+
 
 class ConfigError(AlertsError, ValueError):
-    """The configuration is wrong; the CLI exits 2."""
+    """The configuration is wrong; the CLI exits 2. ``drawn`` is the message with the wrong texts in it."""
+
+    def __init__(self, message: str, *, drawn: str | None = None) -> None:
+        super().__init__(message)
+        self._drawn = drawn
+
+    @property
+    def drawn(self) -> str:
+        """The message, with what is wrong of a text shown below it."""
+        return str(self) if self._drawn is None else self._drawn
 
 
 class InputError(AlertsError, ValueError):
@@ -39,12 +54,18 @@ class InputError(AlertsError, ValueError):
 
 
 class QueryError(InputError):
-    """A channel's query is wrong, at ``line`` and ``column`` (from 1)."""
+    """A channel's query is wrong, at ``line`` and ``column`` (from 1); ``picture`` shows it with a caret below."""
 
-    def __init__(self, message: str, *, line: int = 1, column: int = 1) -> None:
+    def __init__(self, message: str, *, line: int = 1, column: int = 1, picture: str = "") -> None:
         super().__init__(message)
         self.line = line
         self.column = column
+        self.picture = picture
+
+    @property
+    def drawn(self) -> str:
+        """The message, and below it the line with a caret under the place."""
+        return f"{self}\n{indent(self.picture, '    ')}" if self.picture else str(self)
 
 
 class ArticleError(InputError):

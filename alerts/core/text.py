@@ -80,6 +80,19 @@ def fold(text: str) -> str:
     return _SPACES.sub(" ", folded.translate(_FOLDED_SIGNS)).strip()
 
 
+def fold_but_case(text: str) -> str:
+    """Return ``text`` folded, with its capitals kept.
+
+    >>> fold_but_case("Ｘiaomi’s e-tron")
+    "Xiaomi's e tron"
+    """
+    visible = _without_noise(text)
+    if visible.isascii():
+        return _SPACES.sub(" ", visible.replace("-", " ")).strip()
+    kept = _IGNORED.sub("", unicodedata.normalize("NFKC", _IGNORED.sub("", visible)))
+    return _SPACES.sub(" ", kept.translate(_FOLDED_SIGNS)).strip()
+
+
 def _without_noise(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text

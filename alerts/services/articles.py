@@ -14,10 +14,11 @@ from alerts.core.errors import ArticleError, NotFoundError, QueryError
 from alerts.core.items import Parsed
 from alerts.core.model import Article, Channel, Disposition, Source, SourceKind
 from alerts.core.publication import Step, decide_publication
-from alerts.core.query import Query, evaluate, parse, prepare
+from alerts.core.query import Aliases, Query, evaluate, parse, prepare
 from alerts.sources.folder import FileGoneError, look_at, read_file
 from alerts.sources.formats import read_items
 from alerts.storage import articles, channels, sources
+from alerts.storage.aliases import known_aliases
 from alerts.storage.engine import Database
 
 _ID = re.compile(r"\d{1,18}", re.ASCII)
@@ -62,20 +63,20 @@ async def list_articles(db: Database, *, limit: int) -> list[Article]:
 async def matching_slugs(db: Database, asked: Sequence[Article]) -> list[list[str]]:
     """Return, for each article, the slugs of the active channels whose queries match it as they are now."""
     async with db.reading() as tx:
-        active = await channels.active_channels(tx)
-    return await asyncio.to_thread(_matching, active, asked)
+        active, aliases = await channels.active_channels(tx), await known_aliases(tx)
+    return await asyncio.to_thread(_matching, active, aliases, asked)
 
 
-def _matching(active: Sequence[Channel], asked: Sequence[Article]) -> list[list[str]]:
-    queries = {channel.slug: query for channel in active if (query := _parsed(channel.query)) is not None}
+def _matching(active: Sequence[Channel], aliases: Aliases, asked: Sequence[Article]) -> list[list[str]]:
+    queries = {channel.slug: query for channel in active if (query := _parsed(channel.query, aliases)) is not None}
     prepared = [prepare(article.item, source_name=article.source_name) for article in asked]
     return [[slug for slug, query in queries.items() if evaluate(query, one).matched] for one in prepared]
 
 
-def _parsed(query: str) -> Query | None:
+def _parsed(query: str, aliases: Aliases) -> Query | None:
     """Return the query, or None for one that cannot be read: `alerts channels test` tells why."""
     try:
-        return parse(query)
+        return parse(query, aliases)
     except QueryError:
         return None
 

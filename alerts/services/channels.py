@@ -101,7 +101,8 @@ def _check_declared(channel: ChannelConfig) -> None:
     try:
         parse(channel.query)
     except QueryError as error:
-        raise ConfigError(f'channel "{channel.slug}": the query is wrong: {error}') from error
+        what = f'channel "{channel.slug}": the query is wrong: '
+        raise ConfigError(f"{what}{error}", drawn=f"{what}{error.drawn}") from error
 
 
 def _check_names(slug: str, name: str) -> None:

@@ -20,8 +20,9 @@ from alerts.core.model import (
     Subscription,
     SubscriptionState,
 )
-from alerts.core.query import Prepared, evaluate, parse, prepare
+from alerts.core.query import Aliases, Prepared, evaluate, parse, prepare
 from alerts.storage import channels, traces
+from alerts.storage.aliases import known_aliases
 from alerts.storage.engine import Database
 from alerts.storage.subscribers import subscriber_by_key
 from alerts.storage.subscriptions import subscriptions_of
@@ -77,6 +78,7 @@ async def explain_article(
     """
     address = normalise(email) if email is not None else None
     async with db.reading() as tx:
+        aliases = await known_aliases(tx)
         asked = await channels.active_channels(tx) if slug is None else await channels.channels_by_slugs(tx, [slug])
         if slug is not None and not asked:
             raise NotFoundError(f'There is no channel "{slug}"; `alerts channels list` shows them.')
@@ -86,7 +88,7 @@ async def explain_article(
         trace = None
         if subscriber and stored:
             trace = await traces.trace_of(tx, article_id=article.id, subscriber_id=subscriber.id)
-    answers = tuple(await asyncio.to_thread(_ask, asked, article))
+    answers = tuple(await asyncio.to_thread(_ask, asked, article, aliases))
     person = None
     if address is not None:
         ids = {channel.id for channel in asked}
@@ -101,14 +103,14 @@ async def explain_article(
     return Explanation(article=article, answers=answers, person=person)
 
 
-def _ask(asked: Sequence[Channel], article: Article) -> list[Answer]:
+def _ask(asked: Sequence[Channel], article: Article, aliases: Aliases) -> list[Answer]:
     prepared = prepare(article.item, source_name=article.source_name)
-    return [_answer(channel, prepared) for channel in asked]
+    return [_answer(channel, prepared, aliases) for channel in asked]
 
 
-def _answer(channel: Channel, prepared: Prepared) -> Answer:
+def _answer(channel: Channel, prepared: Prepared, aliases: Aliases) -> Answer:
     try:
-        verdict = evaluate(parse(channel.query), prepared)
+        verdict = evaluate(parse(channel.query, aliases), prepared)
     except QueryError as error:
         return Answer(channel=channel, matched=False, score=0.0, hits=(), why=f"its query cannot be read: {error}")
     retired = channel.state is ChannelState.RETIRED

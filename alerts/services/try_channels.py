@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from alerts.core.errors import NotFoundError, QueryError
 from alerts.core.model import Article
-from alerts.core.query import Prepared, evaluate, parse, prepare
+from alerts.core.query import Aliases, Prepared, evaluate, parse, prepare
 from alerts.storage import articles, channels
+from alerts.storage.aliases import known_aliases
 from alerts.storage.engine import Database
 
 
@@ -28,6 +29,7 @@ class Trial:
     slug: str | None  # None: a query that is no channel's
     query: str
     problem: str | None  # why it cannot be read
+    picture: str  # of the place where it cannot, on two lines; empty where it can
     asked: int  # articles
     answering: tuple[Answering, ...]  # the newest first
 
@@ -36,30 +38,30 @@ async def try_channels(db: Database, *, slug: str | None = None, limit: int) -> 
     """Try all active channels, or the one of ``slug`` retired or not, on the ``limit`` articles seen last."""
     async with db.reading() as tx:
         asked = await channels.active_channels(tx) if slug is None else await channels.channels_by_slugs(tx, [slug])
-        stored = await articles.latest(tx, limit=limit)
+        stored, aliases = await articles.latest(tx, limit=limit), await known_aliases(tx)
     if slug is not None and not asked:
         raise NotFoundError(f'There is no channel "{slug}"; `alerts channels list` shows them.')
-    return await asyncio.to_thread(_try_all, [(channel.slug, channel.query) for channel in asked], stored)
+    return await asyncio.to_thread(_try_all, [(channel.slug, channel.query) for channel in asked], stored, aliases)
 
 
 async def try_query(db: Database, query: str, *, limit: int) -> Trial:
     """Try a query that is no channel's yet; raise QueryError if it cannot be read."""
     parse(query)
     async with db.reading() as tx:
-        stored = await articles.latest(tx, limit=limit)
-    return (await asyncio.to_thread(_try_all, [(None, query)], stored))[0]
+        stored, aliases = await articles.latest(tx, limit=limit), await known_aliases(tx)
+    return (await asyncio.to_thread(_try_all, [(None, query)], stored, aliases))[0]
 
 
-def _try_all(queries: Sequence[tuple[str | None, str]], stored: Sequence[Article]) -> list[Trial]:
+def _try_all(queries: Sequence[tuple[str | None, str]], stored: Sequence[Article], aliases: Aliases) -> list[Trial]:
     prepared = [(article, prepare(article.item, source_name=article.source_name)) for article in stored]
-    return [_try(slug, query, prepared) for slug, query in queries]
+    return [_try(slug, query, prepared, aliases) for slug, query in queries]
 
 
-def _try(slug: str | None, query: str, prepared: Sequence[tuple[Article, Prepared]]) -> Trial:
+def _try(slug: str | None, query: str, prepared: Sequence[tuple[Article, Prepared]], aliases: Aliases) -> Trial:
     try:
-        parsed = parse(query)
+        parsed = parse(query, aliases)
     except QueryError as error:
-        return Trial(slug=slug, query=query, problem=str(error), asked=0, answering=())
+        return Trial(slug=slug, query=query, problem=str(error), picture=error.picture, asked=0, answering=())
     verdicts = [(article, evaluate(parsed, words)) for article, words in prepared]
     answering = tuple(Answering(article=article, score=it.score) for article, it in verdicts if it.matched)
-    return Trial(slug=slug, query=query, problem=None, asked=len(prepared), answering=answering)
+    return Trial(slug=slug, query=query, problem=None, picture="", asked=len(prepared), answering=answering)

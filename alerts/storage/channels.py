@@ -8,11 +8,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, and_, func, or_, select, update
+from sqlalchemy import Row, and_, func, literal, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.model import Channel, ChannelState, SubscriptionState
 from alerts.storage.engine import insert
+from alerts.storage.revisions import Counted, next_revision
 from alerts.storage.schema import channels, matches, subscriptions
 
 
@@ -35,6 +36,21 @@ class ListedChannel:
     changed_at: datetime
 
 
+class Place(NamedTuple):
+    """A place in the order in which channels changed."""
+
+    revision: int
+    id: int
+
+
+class ChangedChannel(NamedTuple):
+    """What matching needs of a channel that changed."""
+
+    place: Place
+    slug: str
+    query: str | None  # None: retired
+
+
 class ChannelsState(NamedTuple):
     """What the channels come to: to see that they are still those of a moment ago."""
 
@@ -54,6 +70,24 @@ async def channels_state(tx: AsyncConnection) -> ChannelsState:
     is_active = channels.c.state == ChannelState.ACTIVE.value
     query = select(func.count(), func.count().filter(is_active), func.max(channels.c.changed_at))
     return ChannelsState(*(await tx.execute(query.select_from(channels))).one())
+
+
+async def changed_channels(tx: AsyncConnection, *, after: Place, limit: int) -> list[ChangedChannel]:
+    """Return up to ``limit`` channels that changed after a place in the order of changes, retired ones too."""
+    query = (
+        select(channels.c.revision, channels.c.id, channels.c.slug, channels.c.query, channels.c.state)
+        .where(tuple_(channels.c.revision, channels.c.id) > tuple_(*map(literal, after)))
+        .order_by(channels.c.revision, channels.c.id)
+        .limit(limit)
+    )
+    return [
+        ChangedChannel(
+            place=Place(row.revision, row.id),
+            slug=row.slug,
+            query=row.query if row.state == ChannelState.ACTIVE.value else None,
+        )
+        for row in await tx.execute(query)
+    ]
 
 
 async def count_active_channels(tx: AsyncConnection) -> int:
@@ -115,12 +149,16 @@ async def declare_channel(
     """Make the channel, or make it what is declared here, active again too; say whether that changed it."""
     declared = {"name": name, "query": query, "origin": origin.value, "state": ChannelState.ACTIVE.value}
     row = declared | {"position": position}
+    known = (await tx.execute(select(channels).where(channels.c.slug == slug))).one_or_none()
+    if known is not None and all(getattr(known, column) == value for column, value in row.items()):
+        return False
+    revision = await next_revision(tx, Counted.CHANNELS)
     statement = (
         insert(tx, channels)
-        .values(slug=slug, created_at=now, changed_at=now, **row)
+        .values(slug=slug, created_at=now, changed_at=now, revision=revision, **row)
         .on_conflict_do_update(
             index_elements=["slug"],
-            set_=row | {"changed_at": now},
+            set_=row | {"changed_at": now, "revision": revision},
             where=or_(*(channels.c[column] != value for column, value in row.items())),
         )
         .returning(channels.c.id)
@@ -133,7 +171,10 @@ async def retire_missing(tx: AsyncConnection, *, origin: Origin, declared: Seque
     gone = and_(channels.c.origin == origin.value, channels.c.state == ChannelState.ACTIVE.value)
     active = (await tx.scalars(select(channels.c.slug).where(gone))).all()
     slugs = sorted(set(active) - set(declared))
-    retired = update(channels).where(gone).values(state=ChannelState.RETIRED.value, changed_at=now)
+    if not slugs:
+        return []
+    revision = await next_revision(tx, Counted.CHANNELS)
+    retired = update(channels).where(gone).values(state=ChannelState.RETIRED.value, changed_at=now, revision=revision)
     for slug in slugs:
         await tx.execute(retired.where(channels.c.slug == slug))
     return slugs

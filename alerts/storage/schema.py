@@ -264,6 +264,22 @@ channels = Table(
     Column("position", Integer, nullable=False, server_default=text("0")),
     Column("created_at", Utc, nullable=False),
     Column("changed_at", Utc, nullable=False),
+    Column("revision", BigInteger, nullable=False, server_default=text("0")),  # of all channels, at its last change
+    Index("ix_channels_revision_id", "revision", "id"),
+)
+
+aliases = Table(  # other names of one thing, as the config declares them
+    "aliases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("others", JSON, nullable=False),
+)
+
+revisions = Table(  # how often the channels, and the aliases, changed: one look tells that they did not
+    "revisions",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
 )
 
 matches = Table(

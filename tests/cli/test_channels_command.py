@@ -171,3 +171,24 @@ def test_what_is_not_there_cannot_be_explained(alerts: Alerts) -> None:
     assert alerts("articles", "explain", "1").code == 1
     assert alerts("articles", "explain", "none.txt").code == 1
     assert alerts("articles", "explain", "article.txt", "--channel", "nio").code == 1
+
+
+def test_a_wrong_query_is_shown_with_a_caret_under_its_place(alerts: Alerts, tmp_path: Path) -> None:
+    refused = alerts("channels", "add", "--slug", "x", "--name", "X", "--query", "小米 OR (NIO")
+    assert refused.err.splitlines()[1:] == ["    小米 OR (NIO", "            ^"]
+    (tmp_path / "config.yaml").write_text(CONFIG.replace("about:Tesla", "about:Tesla NEAR/x recall"))
+    checked = alerts("config", "check")
+    assert checked.err.splitlines()[1:] == ["    about:Tesla NEAR/x recall", " " * 20 + "^"]
+    (problem,) = alerts("config", "check", "--json").data["problems"]
+    assert "line 1, column 17: Behind / stands how many other words may lie between" in problem
+
+
+def test_aliases_of_the_config_hold_for_every_channel(alerts: Alerts, tmp_path: Path) -> None:
+    alerts("channels", "add", "--slug", "mi", "--name", "Mi", "--query", "about:Mi")
+    assert alerts("articles", "explain", "article.txt", "--json").data["article"]["channels"] == ["xiaomi"]
+    (tmp_path / "config.yaml").write_text(CONFIG + "aliases:\n  Mi: [Xiaomi]\n")
+    found = alerts("articles", "explain", "article.txt", "--json").data
+    assert found["article"]["channels"] == ["xiaomi", "mi"]
+    assert found["channels"][0]["score"] == found["channels"][2]["score"]
+    assert alerts("run", "--once", "--json").code == 0
+    assert alerts("channels", "test", "mi", "--json").data[0]["matched"] == 0

@@ -4,7 +4,15 @@ from datetime import timedelta
 import pytest
 
 from alerts.core import errors
-from alerts.core.errors import AlertsError, FetchError, QueryError, RefusedTargetError, RelayError
+from alerts.core.errors import (
+    AlertsError,
+    ConfigError,
+    FetchError,
+    NotFoundError,
+    QueryError,
+    RefusedTargetError,
+    RelayError,
+)
 
 OURS = [it for _, it in inspect.getmembers(errors, inspect.isclass) if issubclass(it, AlertsError)]
 
@@ -28,3 +36,9 @@ def test_delivery_and_polling_ask_one_question_of_a_failure(kind: type[FetchErro
 
 def test_a_fetch_error_may_name_a_time_to_come_back() -> None:
     assert FetchError("busy", retry_after=timedelta(minutes=3)).retry_after == timedelta(minutes=3)
+
+
+def test_an_error_can_be_drawn_for_a_terminal() -> None:
+    assert NotFoundError("no such thing").drawn == "no such thing"
+    assert ConfigError("wrong").drawn == "wrong"
+    assert ConfigError("wrong", drawn="wrong\n  here").drawn == "wrong\n  here"

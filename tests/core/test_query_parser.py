@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from alerts.core.errors import QueryError
 from alerts.core.query import parse
-from alerts.core.query.parser import DEEPEST_NESTING, LONGEST_QUERY, LONGEST_TERM
-from alerts.core.query.tree import And, Field, Node, Not, Or, Term, terms
+from alerts.core.query.mistakes import DEEPEST_NESTING
+from alerts.core.query.parser import LONGEST_QUERY, LONGEST_TERM, USUAL_DISTANCE
+from alerts.core.query.tree import And, Field, Near, Node, Not, Or, Term, leaves
 
 OPERATORS = st.sampled_from(
     ["AND", "OR", "NOT", "(", ")", '"', "*", "\\", ":", " ", "\n", "title:", "about:(", "x", "米"]
@@ -21,6 +22,10 @@ def text(word: str, field: Field = Field.TEXT, *, prefix: bool = False) -> Term:
 
 
 A, B, C = text("a1"), text("b1"), text("c1")
+
+
+def about(word: str, above: float) -> Term:
+    return Term(Field.ABOUT, word, word.lower(), above=above)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +70,31 @@ A, B, C = text("a1"), text("b1"), text("c1")
         ("title:10:30", text("10:30", Field.TITLE)),
         ("🚗", text("🚗")),
         ("Yahoo!", Term(Field.TEXT, "Yahoo", "yahoo")),
+        ("a1 NEAR b1", Near(((A,), (B,)), USUAL_DISTANCE, "a1 NEAR b1")),
+        ("a1 NEAR/3 b1 c1", And((Near(((A,), (B,)), 3, "a1 NEAR/3 b1"), C))),
+        ("NOT a1 NEAR b1 c1", And((Not(Near(((A,), (B,)), 10, "a1 NEAR b1")), C))),
+        ("a1 NEAR/2 b1 NEAR/2 c1", Near(((A,), (B,), (C,)), 2, "a1 NEAR/2 b1 NEAR/2 c1")),
+        ("(a1 OR b1) NEAR/0 c1", Near(((A, B), (C,)), 0, "(a1 OR b1) NEAR/0 c1")),
+        (
+            "title:(a1 NEAR b1)",
+            Near(((text("a1", Field.TITLE),), (text("b1", Field.TITLE),)), 10, "title:(a1 NEAR b1)"),
+        ),
+        ("title:a1 NEAR title:b1", parse("title:(a1 NEAR b1)").root),
+        ('"a1  b1"~5', Near(((A,), (B,)), 5, '"a1  b1"~5')),
+        ('title:"a1 b1"～5', Near(((text("a1", Field.TITLE),), (text("b1", Field.TITLE),)), 5, 'title:"a1 b1"~5')),
+        ("NEARBY", text("NEARBY")),
+        ('"near"', text("near")),
+        ("about:A1>0.7", about("A1", 0.7)),
+        ("about:A1＞.75", about("A1", 0.75)),
+        ('about:"A1">0', about("A1", 0)),
+        ("about:(A1 OR B1>0.9)>0.7", Or((about("A1", 0.7), about("B1", 0.9)))),
+        ("about:(A1) B1", And((Term(Field.ABOUT, "A1", "a1"), text("B1")))),
+        (r"about:A1\>0.7", Term(Field.ABOUT, "A1>0.7", "a1>0.7")),
+        ("about:el*>0.7", Term(Field.ABOUT, "el", "el", prefix=True, above=0.7)),
+        ('about:"el"*>0.7', Term(Field.ABOUT, "el", "el", prefix=True, above=0.7)),
+        ("a1->b1", Term(Field.TEXT, "a1->b1", "a1 >b1")),
+        ("case:NIO", Term(Field.CASE, "NIO", "nio", exact="NIO")),
+        ("case:Ｎi-O*", Term(Field.CASE, "Ｎi-O", "ni o", prefix=True, exact="Ni O")),
     ],
 )
 def test_a_query_means_what_it_says(query: str, tree: Node) -> None:
@@ -110,6 +140,45 @@ def test_a_query_means_what_it_says(query: str, tree: Node) -> None:
         ("a OR NOT b", 1, 1, "The query would match articles in which it finds nothing"),
         ("NOT a NOT b", 1, 1, "The query would match articles in which it finds nothing"),
         ("a OR NOT a", 1, 1, "The query would match articles in which it finds nothing"),
+        ("a1 near b1", 1, 4, "Operators are in capitals: NEAR. For the word itself"),
+        ("a1 near/5 b1", 1, 4, "Operators are in capitals: NEAR/5"),
+        ("NEAR a1", 1, 1, "NEAR needs a term on each side"),
+        ("NEAR/3", 1, 1, "NEAR/3 needs a term on each side"),
+        ("a1 NEAR", 1, 8, "The query ends where a term should follow"),
+        ("a1 NEAR/ b1", 1, 8, "Behind / stands how many other words may lie between, 0 to 100, as in Xiaomi NEAR/5"),
+        ("a1 NEAR/101 b1", 1, 8, "Behind / stands"),
+        ("a1 NEAR/٣ b1", 1, 8, "Behind / stands"),
+        ("a1 NEAR/2 b1 NEAR c1", 1, 14, "In one chain every NEAR has the same distance"),
+        ("(a1 NEAR b1) NEAR c1", 1, 14, "NEAR stands between words, phrases and alternatives"),
+        ("a1 NEAR (b1 c1)", 1, 4, "NEAR stands between words, phrases and alternatives"),
+        ("c1 NEAR a1 NEAR (b1 OR NOT c1)", 1, 12, "NEAR stands between words, phrases and alternatives"),
+        ("title:a1 NEAR b1", 1, 10, "NEAR needs both in one place"),
+        (
+            "about:(a1 NEAR b1)",
+            1,
+            11,
+            "Nearness is asked of texts: without a field, or in title:, summary:, body:, case:",
+        ),
+        ('tag:"a1 b1"~5', 1, 12, "Nearness is asked of texts"),
+        ('"a1"~5', 1, 5, "Nearness needs two words or more"),
+        ('"a1 &"~5', 1, 1, "There is no letter or digit"),
+        ('"a1 b1"~', 1, 8, 'Behind ~ stands how many other words may lie between, 0 to 100, as in "battery fire"~5'),
+        ('"a1 b1"*~5', 1, 9, "Behind a phrase may stand *, or ~ with a distance"),
+        ('"a1 b1"*x', 1, 9, "Behind a phrase may stand *, or ~ with a distance"),
+        ("a1~5", 1, 1, "A distance stands behind a phrase"),
+        ("about:a1>", 1, 9, "Behind > stands a score from 0 to 0.99 that must be exceeded, as in about:Xiaomi>0.7"),
+        ("about:a1>1", 1, 9, "Behind > stands a score"),
+        ("about:a1>=0.7", 1, 9, "Behind > stands a score"),
+        ("about:a1>70%", 1, 9, "Behind > stands a score"),
+        ("about:a1>0.755", 1, 9, "Behind > stands a score"),
+        ("about:(a1 OR b1)>high", 1, 17, "Behind > stands a score"),
+        ("about:a1 > 0.7", 1, 10, "A score stands right behind its term"),
+        ("about:a1 >0.7", 1, 10, "A score stands right behind its term"),
+        ("about:(a1 >0.7)", 1, 11, "A score stands right behind its term"),
+        ("a1>0.7", 1, 1, "A score stands right behind its term"),
+        ("title:(a1)>0.7", 1, 11, "Only about: has a score to compare"),
+        ('"a1">0.7', 1, 5, "Only about: has a score to compare"),
+        ("NOT a1 NEAR b1", 1, 1, "The query would match articles in which it finds nothing"),
         ("a" * (LONGEST_TERM + 1), 1, 1, f"This term is longer than {LONGEST_TERM}"),
         ("(" * 60 + "a" + ")" * 60, 1, DEEPEST_NESTING + 1, f"More than {DEEPEST_NESTING} parentheses"),
         ("a " * LONGEST_QUERY, 1, LONGEST_QUERY + 1, "The query is longer than 10,000 characters"),
@@ -125,10 +194,10 @@ def test_a_wrong_query_is_refused_with_its_place_and_a_plain_sentence(
 
 
 def test_the_longest_and_the_deepest_query_are_read() -> None:
-    assert len(list(terms(parse("ab " * (LONGEST_QUERY // 3)).root))) == LONGEST_QUERY // 3
+    assert len(list(leaves(parse("ab " * (LONGEST_QUERY // 3)).root))) == LONGEST_QUERY // 3
     assert parse("NOT " * 2000 + "a").root == text("a")
     assert parse("(" * DEEPEST_NESTING + "a" + ")" * DEEPEST_NESTING).root == text("a")
-    assert len(list(terms(parse("about:(" + "a OR " * 1500 + "NOT NOT b)").root))) == 1501
+    assert len(list(leaves(parse("about:(" + "a OR " * 1500 + "NOT NOT b)").root))) == 1501
 
 
 @given(st.text() | st.lists(OPERATORS | st.text(max_size=3)).map("".join) | st.lists(OPERATORS).map(" ".join))
@@ -142,7 +211,7 @@ def test_any_text_is_a_query_or_refused(query: str) -> None:
         assert 1 <= error.line <= query.count("\n") + 1  # noqa: PT017 - either outcome is fine, another is not
         assert error.column >= 1  # noqa: PT017 - likewise
     else:
-        assert all(term.key for term in terms(root))
+        assert all(isinstance(leaf, Near) or leaf.key for leaf in leaves(root))
 
 
 @given(
@@ -157,4 +226,9 @@ def test_a_term_as_shown_reads_back_as_itself(field: Field, words: str, prefix: 
     except QueryError:
         return  # nothing to look for in it
     assert isinstance(read, Term)
-    assert (read.field, read.text, read.prefix) == (field, words.translate(str.maketrans("（）：＊", "():*")), prefix)
+    assert (read.field, read.text, read.prefix) == (
+        field,
+        words.translate(str.maketrans("（）：＊＞～", "():*>~")),
+        prefix,
+    )
+    assert parse(str(read)).root == read

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.storage import schema
+from alerts.storage.channels import Origin, channel_by_slug, declare_channel
 from alerts.storage.engine import Database
 
 
@@ -37,17 +38,12 @@ class World:
 
     async def channel(self, slug: str = "xiaomi", query: str = "about:Xiaomi") -> int:
         async with self.db.transaction() as tx:
-            return await _insert(
-                tx,
-                "channels",
-                slug=slug,
-                name=slug.title(),
-                query=query,
-                origin="config",
-                state="active",
-                created_at=self.now,
-                changed_at=self.now,
+            await declare_channel(
+                tx, slug=slug, name=slug.title(), query=query, origin=Origin.CONFIG, position=0, now=self.now
             )
+            found = await channel_by_slug(tx, slug)
+        assert found is not None
+        return found.id
 
     async def article(
         self, source_id: int, *, title: str = "Xiaomi opens a plant", channels: tuple[int, ...] = ()

@@ -8,11 +8,22 @@ from datetime import datetime
 import pytest
 from cast import World
 from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.model import Article
+from alerts.core.query import percolator as percolator_module
 from alerts.services.match import MOST_FAULTS, ChannelCache, Matched, match_articles
+from alerts.services.match import cache as cache_module
 from alerts.storage import schema
-from alerts.storage.channels import active_channels
+from alerts.storage.aliases import replace_aliases
+from alerts.storage.channels import (
+    ChangedChannel,
+    Origin,
+    Place,
+    changed_channels,
+    declare_channel,
+    retire_missing,
+)
 from alerts.storage.engine import Database
 from alerts.storage.matches import Match, matches_of
 
@@ -110,27 +121,113 @@ async def test_a_retired_channel_matches_nothing(world: World) -> None:
     assert (await match(world)).matches == 0
 
 
-async def test_queries_are_read_once_and_again_when_they_change(world: World) -> None:
-    cache = ChannelCache()
-    channel = await world.channel("xiaomi", "nio")
-    source = await world.source()
-    await world.article(source, title="Xiaomi one")
-    assert (await match(world, cache)).matches == 0
-    first = cache.presearch
-    await world.article(source, title="Xiaomi two")
-    await match(world, cache)
-    assert cache.presearch is first
+async def change(world: World, slug: str, query: str) -> None:
     async with world.db.transaction() as tx:
-        await tx.execute(update(schema.channels).where(schema.channels.c.id == channel).values(query="xiaomi"))
-    await world.article(source, title="Xiaomi three")
-    assert (await match(world, cache)).matches == 1
+        await declare_channel(tx, slug=slug, name=slug, query=query, origin=Origin.CONFIG, position=0, now=world.now)
 
 
-async def test_the_last_channel_that_goes_away_is_forgotten(world: World) -> None:
-    cache = ChannelCache()
-    await world.channel()
+async def alias(world: World, **names: list[str]) -> None:
+    async with world.db.transaction() as tx:
+        await replace_aliases(tx, names)
+
+
+async def matches_of_new(world: World, cache: ChannelCache, title: str) -> int:
+    await world.article(await source_of(world), title=title)
+    return (await match(world, cache)).matches
+
+
+async def source_of(world: World) -> int:
     async with world.db.reading() as tx:
-        cache.refresh(await active_channels(tx))
-    assert cache.queries
-    cache.refresh([])
-    assert not cache.queries
+        found: int | None = await tx.scalar(select(schema.sources.c.id))
+    return await world.source() if found is None else found
+
+
+async def test_a_channel_that_comes_changes_or_goes_counts_from_the_next_article_on(world: World) -> None:
+    cache = ChannelCache()
+    await world.channel("byd", "byd")
+    assert await matches_of_new(world, cache, "Xiaomi 1") == 0
+    await world.channel("xiaomi", "nio")
+    assert await matches_of_new(world, cache, "Xiaomi 2") == 0
+    await change(world, "xiaomi", "xiaomi")
+    assert await matches_of_new(world, cache, "Xiaomi 3") == 1
+    await change(world, "xiaomi", "((")
+    await world.article(await source_of(world), title="Xiaomi 4")
+    done = await match(world, cache)
+    assert (done.matches, [slug for slug, _ in done.unreadable]) == (0, ["xiaomi"])
+    await change(world, "xiaomi", "xiaomi")
+    await world.article(await source_of(world), title="Xiaomi 5")
+    done = await match(world, cache)
+    assert (done.matches, done.unreadable) == (1, ())
+    async with world.db.transaction() as tx:
+        await retire_missing(tx, origin=Origin.CONFIG, declared=["byd"], now=world.now)
+    assert await matches_of_new(world, cache, "Xiaomi 6") == 0
+
+
+async def test_nothing_is_read_while_no_channel_changes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[int] = []
+
+    async def counted(tx: AsyncConnection, *, after: Place, limit: int) -> list[ChangedChannel]:
+        found = await changed_channels(tx, after=after, limit=limit)
+        reads.append(len(found))
+        return found
+
+    monkeypatch.setattr(cache_module, "changed_channels", counted)
+    monkeypatch.setattr(cache_module, "_PAGE", 2)
+    cache = ChannelCache()
+    for number in range(3):
+        await world.channel(f"xiaomi-{number}", "xiaomi")
+    assert await matches_of_new(world, cache, "Xiaomi 1") == 3
+    assert reads == [2, 1, 0]
+    before = cache.percolator
+    assert await matches_of_new(world, cache, "Xiaomi 2") == 3
+    assert reads == [2, 1, 0]
+    assert cache.percolator is before
+    await change(world, "xiaomi-1", "nio")
+    assert await matches_of_new(world, cache, "Xiaomi 3") == 2
+    assert reads == [2, 1, 0, 1, 0]
+
+
+async def test_a_new_base_takes_over_while_channels_go_on_changing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(percolator_module, "SMALLEST_GROWN", 1)
+    cache = ChannelCache()
+    for number in range(4):
+        await world.channel(f"x{number}", "xiaomi")
+    assert await matches_of_new(world, cache, "Xiaomi 0") == 4
+    expected = 4
+    for number in range(4):
+        await change(world, f"x{number}", "nio")
+        expected -= 1
+        assert await matches_of_new(world, cache, f"Xiaomi {number + 1}") == expected
+        await asyncio.sleep(0.01)
+    async with world.db.reading() as tx:
+        while cache.percolator.has_grown or cache.is_rebuilding:
+            await cache.refresh(tx)
+            await asyncio.sleep(0.001)
+    assert len(cache.percolator.delta.table) <= 1
+    assert await matches_of_new(world, cache, "NIO and Xiaomi") == 4
+
+
+async def test_changed_aliases_reach_the_channels_that_write_their_name(world: World) -> None:
+    cache = ChannelCache()
+    await world.channel("xiaomi", "title:Xiaomi")
+    await world.channel("byd", "byd")
+    assert await matches_of_new(world, cache, "小米 1") == 0
+    await alias(world, Xiaomi=["小米"])
+    before = cache.percolator
+    assert await matches_of_new(world, cache, "小米 2") == 1
+    assert len(cache.percolator.delta.table) == 1
+    assert cache.percolator.base is before.base
+    await alias(world, Xiaomi=["シャオミ"])
+    assert await matches_of_new(world, cache, "小米 3") == 0
+    assert await matches_of_new(world, cache, "シャオミ 4") == 1
+    await alias(world, BYD=["比亚迪"])
+    assert await matches_of_new(world, cache, "比亚迪 5") == 1
+    assert await matches_of_new(world, cache, "シャオミ 6") == 0
+
+
+async def test_aliases_are_there_before_the_first_channel_is_read(world: World) -> None:
+    await alias(world, Xiaomi=["小米"])
+    await world.channel("xiaomi", "title:Xiaomi")
+    assert await matches_of_new(world, ChannelCache(), "小米 1") == 1

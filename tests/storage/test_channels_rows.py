@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 
 import pytest
 
 from alerts.core.model import ChannelState
+from alerts.core.query import NO_ALIASES, Aliases
+from alerts.storage.aliases import known_aliases, replace_aliases
 from alerts.storage.channels import (
     Origin,
+    Place,
     active_channels,
+    changed_channels,
     channel_by_slug,
     channels_by_ids,
     channels_by_slugs,
@@ -19,6 +24,7 @@ from alerts.storage.channels import (
     retire_missing,
 )
 from alerts.storage.engine import Database
+from alerts.storage.revisions import Counted, current_revisions
 
 
 async def declare(
@@ -87,3 +93,50 @@ async def test_a_slug_is_only_ever_a_value(db: Database, slug: str, now: datetim
     await declare(db, slug, now=now)
     async with db.reading() as tx:
         assert [it.slug for it in await active_channels(tx)] == [slug]
+
+
+async def test_each_change_is_numbered_and_read_from_there_on(db: Database, now: datetime) -> None:
+    await declare(db, "nio", now=now)
+    await declare(db, "byd", now=now, origin=Origin.CLI)
+    async with db.reading() as tx:
+        first = await changed_channels(tx, after=Place(-1, 0), limit=9)
+        before = await current_revisions(tx)
+        assert await changed_channels(tx, after=Place(-1, 0), limit=1) == first[:1]
+        assert await changed_channels(tx, after=first[0].place, limit=9) == first[1:]
+        assert await changed_channels(tx, after=first[1].place, limit=9) == []
+    assert [(it.slug, it.query) for it in first] == [("nio", "x"), ("byd", "x")]
+    await declare(db, "byd", now=now, origin=Origin.CLI)
+    async with db.transaction() as tx:
+        assert await retire_missing(tx, origin=Origin.CONFIG, declared=["nio"], now=now) == []
+    async with db.reading() as tx:
+        assert await current_revisions(tx) == before
+    async with db.transaction() as tx:
+        await retire_missing(tx, origin=Origin.CONFIG, declared=[], now=now)
+    async with db.reading() as tx:
+        (gone,) = await changed_channels(tx, after=first[1].place, limit=9)
+        assert (await current_revisions(tx))[Counted.CHANNELS] == before[Counted.CHANNELS] + 1 == gone.place.revision
+    assert (gone.slug, gone.query) == ("nio", None)
+
+
+async def test_a_change_that_is_committed_later_is_numbered_later(db: Database, now: datetime) -> None:
+    """Or who has read up to a number would never see the one below it that came after."""
+    async with db.transaction() as tx:
+        await declare_channel(tx, slug="a", name="A", query="x", origin=Origin.CLI, position=0, now=now)
+        other = asyncio.create_task(declare(db, "b", now=now))
+        await asyncio.wait([other], timeout=0.2)
+        assert not other.done()
+    await other
+    async with db.reading() as tx:
+        assert [it.slug for it in await changed_channels(tx, after=Place(-1, 0), limit=9)] == ["a", "b"]
+
+
+async def test_aliases_are_what_was_declared_last(db: Database) -> None:
+    async with db.transaction() as tx:
+        assert await replace_aliases(tx, {"Xiaomi": ["小米", "XIACY"], "BYD": ["比亚迪"]})
+        assert not await replace_aliases(tx, {"BYD": ("比亚迪",), "Xiaomi": ("小米", "XIACY")})
+    async with db.reading() as tx:
+        assert await known_aliases(tx) == Aliases.of({"Xiaomi": ["小米", "XIACY"], "BYD": ["比亚迪"]})
+    async with db.transaction() as tx:
+        assert await replace_aliases(tx, {})
+        assert await known_aliases(tx) == NO_ALIASES
+        assert (await current_revisions(tx))[Counted.ALIASES] == 2

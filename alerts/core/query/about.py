@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from alerts.core.model import Hit
 from alerts.core.query.tree import Term
-from alerts.core.query.words import is_or_begins, occurrences
+from alerts.core.query.words import is_or_begins, spans_of
 from alerts.core.query.zones import Prepared
 
 THRESHOLD = 0.5
@@ -54,32 +54,39 @@ class Weight:
     score: float
     parts: tuple[tuple[str, float], ...]  # what each zone gave
     hits: tuple[Hit, ...]
+    above: float | None = None  # what the query asks for; None: the usual threshold
 
     @property
     def enough(self) -> bool:
-        """Whether the article is about it."""
-        return self.score >= THRESHOLD
+        """Whether the article is about it, by as much as the query asks for."""
+        return self.score >= THRESHOLD if self.above is None else self.score > self.above
 
     @property
     def why(self) -> str:
         """The sum, written out."""
-        sign = "≥" if self.enough else "<"
+        sign = ("≥" if self.enough else "<") if self.above is None else (">" if self.enough else "≤")
         parts = " + ".join(f"{zone} {part:.2f}" for zone, part in self.parts if part)
-        return f"{self.score:.2f} {sign} {THRESHOLD:.2f} ({parts or 'nowhere in the text'})"
+        asked = THRESHOLD if self.above is None else self.above
+        return f"{self.score:.2f} {sign} {asked:.2f} ({parts or 'nowhere in the text'})"
 
 
 def weigh(term: Term, article: Prepared) -> Weight:
-    """Return how much ``article`` is about ``term``, with the part that each of its zones has in that."""
-    in_title, in_summary, in_body = (
-        occurrences(zone, term.key, prefix=term.prefix) for zone in (article.title, article.summary, article.body)
+    """Return how much ``article`` is about ``term``, with the part that each of its zones has in that.
+
+    A term and its aliases are one name: wherever any of them stands, it is named.
+    """
+    in_title = spans_of(article.title, term.keys, prefix=term.prefix)
+    in_summary, in_body = (
+        [start for start, _ in spans_of(zone, term.keys, prefix=term.prefix)]
+        for zone in (article.summary, article.body)
     )
-    tagged = sum(is_or_begins(tag, term.key, prefix=term.prefix) for tag in article.tags)
+    tagged = sum(any(is_or_begins(tag, key, prefix=term.prefix) for key in term.keys) for tag in article.tags)
     in_text = in_body if article.body else in_summary
     naming = len({bisect_right(article.sentences, place) for place in in_text})
 
     strengths: dict[str, float] = {}
     if article.title:
-        strength = _title_strength(in_title, article.title, len(term.key))
+        strength = _title_strength(in_title, article.title)
         strengths["title"] = strength * _support(naming, article.sentences)
     if article.summary and article.body:
         strengths["summary"] = _summary_strength(in_summary, article.summary)
@@ -93,6 +100,7 @@ def weigh(term: Term, article: Prepared) -> Weight:
     return Weight(
         score=round(min(1.0, sum(part for _, part in parts)), 2),  # as it is shown
         parts=parts,
+        above=term.above,
         hits=tuple(Hit(term=term.text, zone=zone, count=n) for zone, n in (counts | {"tag": tagged}).items() if n),
     )
 
@@ -112,11 +120,11 @@ def _share(naming: int, sentences: tuple[int, ...]) -> float:
     return naming / (len(sentences) + 2)
 
 
-def _title_strength(places: list[int], title: str, length: int) -> float:
+def _title_strength(named: list[tuple[int, int]], title: str) -> float:
     """Return 1 for what the headline begins with, less for what comes late, little for what it is compared with."""
-    own = [place for place in places if not _is_compared(title, place, place + length)]
+    own = [start for start, end in named if not _is_compared(title, start, end)]
     if not own:
-        return _COMPARED if places else 0.0
+        return _COMPARED if named else 0.0
     return 1.0 if own[0] <= len(title) * _EARLY else _LATE_IN_TITLE
 
 

@@ -9,23 +9,29 @@ from lark import Lark
 GRAMMAR = r"""
 start: _any
 _any: either
-either: all_of (_OR all_of)*
-all_of: negated (_AND? negated)*
-negated: NOT* _one
+?either: all_of (_OR all_of)*
+?all_of: negated (_AND? negated)*
+?negated: NOT* _nearby
+_nearby: _one | near
+near: _one (NEAR _one)+
 _one: WORD | QUOTED | "(" _any ")" | field
 field: FIELD _value
-_value: WORD | QUOTED | "(" value_either ")"
+_value: WORD | QUOTED | "(" value_either ")" ABOVE?
 
-value_either: value_all (_OR value_all)*  -> either
-value_all: value_negated (_AND? value_negated)*  -> all_of
-value_negated: NOT* _grouped  -> negated
+?value_either: value_all_of (_OR value_all_of)*
+?value_all_of: value_negated (_AND? value_negated)*
+?value_negated: NOT* _value_nearby
+_value_nearby: _grouped | value_near
+value_near: _grouped (NEAR _grouped)+
 _grouped: WORD | QUOTED | "(" value_either ")"
 
 _AND.3: /AND(?![^\s()"])/
 _OR.3: /OR(?![^\s()"])/
 NOT.3: /NOT(?![^\s()"])/
+NEAR.3: /NEAR(?:\/[^\s()"]*)?(?![^\s()"])/
+ABOVE.3: />[^\s()"]*/
 FIELD.2: /[^\W\d]\w*:/
-QUOTED: /"(?:[^"\\]|\\.)*"\*?/s
+QUOTED: /"(?:[^"\\]|\\.)*"(?:[*~>][^\s()"]*)?/s
 WORD: /(?:[^\s()"\\]|\\.)+/s
 %ignore /\s+/
 """

@@ -1,41 +1,15 @@
-"""Which of many queries could match an article: one pass over its text for all of them; it decides nothing itself.
+"""What an article must hold for a query to match it; ``percolator`` looks for that, for all queries at once.
 
-Every query needs at least one of a few literals to be in the article (the parser refuses those that need none). An
-Aho-Corasick automaton looks for the literals of all queries at once, and only the queries whose literal was found are
-evaluated. It may name too many, and never one too few: ``evaluate`` looks for the same folded strings in the same text.
+Every query needs at least one of a few literals to be in the article (the parser refuses those that need none), and
+only the queries whose literal was found are evaluated. That may be too many, and is never one too few: ``evaluate``
+looks for the same folded strings in the same text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from ahocorasick_rs import AhoCorasick, MatchKind
-
-from alerts.core.query.tree import And, Node, Not, Query, Term
-from alerts.core.query.zones import Prepared
-
-
-class Presearch:
-    """The literals of many queries, ready to be looked for."""
-
-    def __init__(self, automaton: AhoCorasick, asking: Sequence[Sequence[int]]) -> None:
-        self._automaton = automaton
-        self._asking = asking  # whose literal it is, by the literal's number
-
-    @classmethod
-    def build(cls, queries: Mapping[int, Query]) -> Presearch:
-        """Make the automaton for queries by their ids."""
-        asking: dict[str, list[int]] = {}
-        for key, query in queries.items():
-            for literal in literals(query):
-                asking.setdefault(literal, []).append(key)
-        automaton = AhoCorasick(asking, matchkind=MatchKind.Standard, store_patterns=False)
-        return cls(automaton, list(asking.values()))
-
-    def candidates(self, prepared: Prepared) -> set[int]:
-        """Return the ids of all queries that match the article, and of some that do not."""
-        found = self._automaton.find_matches_as_indexes(prepared.haystack, overlapping=True)
-        return {key for number in {match[0] for match in found} for key in self._asking[number]}
+from alerts.core.query.tree import And, Near, Node, Not, Query, Term
 
 
 def literals(query: Query) -> frozenset[str]:
@@ -50,13 +24,19 @@ def _needed(node: Node, *, negated: bool) -> frozenset[str] | None:
     """Return what ``node`` (or its opposite) needs one of; None when it can hold without anything."""
     match node:
         case Term():
-            return None if negated else frozenset({node.key})
+            return None if negated else frozenset((*node.keys, *node.tickers))
+        case Near():
+            return None if negated else _narrowest([_any_of(group) for group in node.groups])
         case Not():
             return _needed(node.node, negated=not negated)
         case _:
             needs = [_needed(child, negated=negated) for child in node.nodes]
             # The opposite of an AND is an OR of opposites, and the other way round.
             return _narrowest(needs) if isinstance(node, And) is not negated else _union(needs)
+
+
+def _any_of(group: Sequence[Term]) -> frozenset[str]:
+    return frozenset(key for term in group for key in term.keys)
 
 
 def _union(needs: Sequence[frozenset[str] | None]) -> frozenset[str] | None:

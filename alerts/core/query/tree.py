@@ -20,6 +20,7 @@ class Field(StrEnum):
     LANG = "lang"  # the article's language: zh also means zh-Hans
     TICKER = "ticker"  # 1810, or HKG:1810
     ABOUT = "about"  # the article is about it, and does not only mention it
+    CASE = "case"  # title, summary and body, in just these capitals and small letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,37 @@ class Term:
     text: str  # as written, for people
     key: str  # folded, for comparing
     prefix: bool = False
+    others: tuple[str, ...] = ()  # the keys of its aliases: names of the same thing
+    tickers: tuple[str, ...] = ()  # of a bare term: those of its aliases that are shares, as tickers are compared
+    exact: str | None = None  # of case: the key with its capitals
+    above: float | None = None  # of about: the score that is not enough; None: the usual threshold
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Everything that it may be called, itself first."""
+        return (self.key, *self.others)
 
     def __str__(self) -> str:
         written = self.text if _plain(self.text) else '"' + self.text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        return f"{self.field}{':' if self.field else ''}{written}{'*' if self.prefix else ''}"
+        above = "" if self.above is None else f">{self.above:g}"
+        return f"{self.field}{':' if self.field else ''}{written}{'*' if self.prefix else ''}{above}"
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Terms that must stand together in one paragraph, in any order; all of one field."""
+
+    groups: tuple[tuple[Term, ...], ...]  # one of each is needed
+    within: int  # so many other words may stand among them
+    text: str  # as written, for people
+
+    @property
+    def field(self) -> Field:
+        """Where they are looked for."""
+        return self.groups[0][0].field
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +85,8 @@ class Not:
     node: Node
 
 
-Node = Term | And | Or | Not
+Leaf = Term | Near  # what looks into the article
+Node = Leaf | And | Or | Not
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +97,17 @@ class Query:
     root: Node
 
 
-def terms(node: Node) -> Iterator[Term]:
-    """Give every term below ``node``, in the order written."""
+def leaves(node: Node) -> Iterator[Leaf]:
+    """Give everything below ``node`` that looks into the article, in the order written."""
     match node:
-        case Term():
+        case Term() | Near():
             yield node
         case Not():
-            yield from terms(node.node)
+            yield from leaves(node.node)
         case _:
             for child in node.nodes:
-                yield from terms(child)
+                yield from leaves(child)
 
 
 def _plain(text: str) -> bool:
-    return text.isalnum() and text.upper() not in {"AND", "OR", "NOT"}
+    return text.isalnum() and text.upper() not in {"AND", "OR", "NOT", "NEAR"}

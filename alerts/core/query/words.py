@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 _NO_WORD = 0  # spaces, punctuation, symbols: a word ends here
 _BOUNDED = 1  # letters, digits and marks of scripts that put spaces between words
@@ -39,12 +41,39 @@ def occurrences(text: str, key: str, *, prefix: bool = False) -> list[int]:
     at = text.find(key)
     while at >= 0:
         end = at + len(key)
-        if _starts_word(text, at) and (prefix or _ends_word(text, end)):
+        if starts_word(text, at) and (prefix or _ends_word(text, end)):
             found.append(at)
             at = text.find(key, end)
         else:
             at = text.find(key, at + 1)
     return found
+
+
+def spans_of(text: str, keys: Sequence[str], *, prefix: bool = False) -> list[tuple[int, int]]:
+    """Return from where to where any of ``keys`` stands in ``text``, in order; what overlaps counts once, the longer.
+
+    >>> spans_of("小米汽车 is xiaomi", ["xiaomi", "小米", "小米汽车"])
+    [(0, 4), (8, 14)]
+    """
+    found = [(at, -len(key)) for key in keys for at in occurrences(text, key, prefix=prefix)]
+    if len(keys) > 1:
+        found.sort()
+    spans: list[tuple[int, int]] = []
+    for at, length in found:
+        if not spans or at >= spans[-1][1]:
+            spans.append((at, at - length))
+    return spans
+
+
+@lru_cache(maxsize=64)
+def word_starts(text: str) -> tuple[int, ...]:
+    """Return where words begin; of scripts without spaces each character is one."""
+    kinds = [_kind(character) for character in text]
+    return tuple(
+        at
+        for at, (before, kind) in enumerate(pairwise([_NO_WORD, *kinds]))
+        if kind == _UNBOUNDED or kind not in {_NO_WORD, before}
+    )
 
 
 def is_or_begins(label: str, key: str, *, prefix: bool) -> bool:
@@ -57,7 +86,8 @@ def is_spaceless(key: str) -> bool:
     return any(_kind(character) in {_UNBOUNDED, _HANGUL} for character in key)
 
 
-def _starts_word(text: str, at: int) -> bool:
+def starts_word(text: str, at: int) -> bool:
+    """Say whether a word may begin at ``at``."""
     if at == 0:
         return True
     kind = _kind(text[at])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
 from alerts.core.model import Item
-from alerts.core.text import fold
+from alerts.core.text import fold, fold_but_case
 
 LEAD_WEIGHT = 240  # how much of the beginning of the text is its lead, in Latin letters; ends with its sentence
 _IDEOGRAPH_WEIGHT = 3  # one of them says about as much as three letters
@@ -32,7 +32,8 @@ class Prepared:
     source: str
     language: str
     tickers: tuple[str, ...]  # each twice: "hkg:1810" and "1810"
-    haystack: str  # all of the above: what a query's literals are looked for in
+    exact: Mapping[str, str]  # title, summary and body, folded but for their capitals
+    haystack: str  # all of the above but ``exact``: what a query's literals are looked for in
 
     @property
     def text(self) -> str:
@@ -62,8 +63,22 @@ def prepare(item: Item, *, source_name: str) -> Prepared:
         source=source,
         language=language,
         tickers=tickers,
+        exact=_Exact(item),
         haystack="\n".join((title, summary, body, *tags, author, source, language, *tickers)),
     )
+
+
+class _Exact(dict[str, str]):
+    """The zones with their capitals, each laid out when it is first asked for: few queries do."""
+
+    def __init__(self, item: Item) -> None:
+        super().__init__()
+        self._lines = {"title": (item.title,), "summary": item.summary, "body": item.body}
+
+    def __missing__(self, zone: str) -> str:
+        lines = self._lines[zone]
+        self[zone] = _lines(lines.splitlines() if isinstance(lines, str) else lines, fold_but_case)
+        return self[zone]
 
 
 def tag_key(tag: str) -> str:
@@ -86,8 +101,8 @@ def _ticker_forms(ticker: str) -> tuple[str, str]:
     return key, key.rpartition(":")[2]
 
 
-def _lines(lines: Iterable[str]) -> str:
-    return "\n".join(folded for line in lines if (folded := fold(line)))
+def _lines(lines: Iterable[str], folding: Callable[[str], str] = fold) -> str:
+    return "\n".join(folded for line in lines if (folded := folding(line)))
 
 
 def _sentence_starts(text: str) -> list[int]:

@@ -1,18 +1,16 @@
-"""Match: ask every active channel about the articles that are new, and write down which of them answer."""
+"""One round of matching: the articles that wait, put to the channels as they are now, in one transaction."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from alerts.core.errors import QueryError
-from alerts.core.model import Article, Channel, Disposition
-from alerts.core.query import Presearch, Query, evaluate, parse, prepare
+from alerts.core.model import Disposition
 from alerts.core.text import excerpt
 from alerts.queue import Enlist, Job, Step
-from alerts.storage import channels, matches
+from alerts.services.match.cache import ChannelCache
+from alerts.storage import matches
 from alerts.storage.engine import Database
 from alerts.storage.matches import Match
 
@@ -37,43 +35,6 @@ class Matched:
 _NOTHING = Matched(articles=0, matches=0, fan_outs=(), faults=(), set_aside=(), unreadable=(), more=False)
 
 
-class ChannelCache:
-    """The active channels' queries, parsed once and ready to be asked; the caller keeps it between calls.
-
-    A query is parsed again only when its text changes, and the automaton is built again only when any did.
-    """
-
-    def __init__(self) -> None:
-        self._parsed: dict[tuple[int, str], Query | QueryError] = {}
-        self.queries: Mapping[int, Query] = {}
-        self.unreadable: tuple[tuple[str, str], ...] = ()
-        self.presearch = Presearch.build({})
-
-    def refresh(self, active: Sequence[Channel]) -> None:
-        """Take over the channels as they are now."""
-        parsed = {key: self._parsed.get(key) or _read(channel.query) for channel in active for key in [_key(channel)]}
-        if parsed.keys() == self._parsed.keys():
-            return
-        queries = {key: query for (key, _), query in parsed.items() if isinstance(query, Query)}
-        read = [(channel.slug, parsed[_key(channel)]) for channel in active]
-        self.presearch = Presearch.build(queries)
-        self.unreadable = tuple((slug, str(query)) for slug, query in read if isinstance(query, QueryError))
-        self.queries, self._parsed = queries, parsed
-
-    def ask(self, article: Article) -> list[Match]:
-        """Return the matches of one article, by channel."""
-        prepared = prepare(article.item, source_name=article.source_name)
-        verdicts = [
-            (channel_id, evaluate(self.queries[channel_id], prepared))
-            for channel_id in sorted(self.presearch.candidates(prepared))
-        ]
-        return [
-            Match(channel_id=channel_id, score=verdict.score, hits=verdict.hits)
-            for channel_id, verdict in verdicts
-            if verdict.matched
-        ]
-
-
 async def something_to_match(db: Database) -> bool:
     """Say whether an article waits; costs one look at an index."""
     async with db.reading() as tx:
@@ -92,8 +53,7 @@ async def match_articles(
         waiting = await matches.unmatched(tx, limit=limit)
         if not waiting:
             return _NOTHING
-        active = await channels.active_channels(tx)
-    await asyncio.to_thread(cache.refresh, active)
+        await cache.refresh(tx)
     found: dict[int, list[Match]] = {}
     faults: list[tuple[int, str]] = []
     for article in waiting:
@@ -125,14 +85,3 @@ async def match_articles(
         unreadable=cache.unreadable,
         more=len(waiting) == limit or len(faults) > len(given_up),
     )
-
-
-def _key(channel: Channel) -> tuple[int, str]:
-    return channel.id, channel.query
-
-
-def _read(query: str) -> Query | QueryError:
-    try:
-        return parse(query)
-    except QueryError as error:
-        return error
