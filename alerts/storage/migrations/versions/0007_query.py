@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic.operations import Operations
 
-revision = "0010"
-down_revision = "0004"
+revision = "0007"
+down_revision = "0006"
 keeps_older = False  # an older node would change channels without counting it
 
 
