@@ -191,6 +191,10 @@ async def test_other_types_methods_and_paths_are_problems_too(cms: Cms) -> None:
         assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
 
 
+async def test_a_long_article_is_taken(cms: Cms) -> None:
+    assert (await cms.post(ITEM | {"content_text": "Xiaomi " * 60_000})).status_code == 201
+
+
 async def test_a_body_beyond_the_limit_is_refused_declared_or_not(cms: Cms) -> None:
     large = json.dumps([ITEM | {"content_text": "x" * (2 << 20)}]).encode()
 
@@ -224,8 +228,8 @@ async def test_what_is_posted_is_read_by_the_process_that_reads_feeds(
         assert (await cms.post(ITEM)).status_code == 201
 
 
-async def test_a_site_without_a_parser_has_no_such_door(db: Database, tmp_path: Path, now: datetime) -> None:
-    async with website(db, tmp_path, now) as web:
+async def test_a_site_without_a_parser_has_no_such_door(sqlite_db: Database, tmp_path: Path, now: datetime) -> None:
+    async with website(sqlite_db, tmp_path, now) as web:
         assert (await web.visitor.post(ARTICLES, json=ITEM)).status_code == 404
 
 
