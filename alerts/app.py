@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from zoneinfo import ZoneInfo
 
 from alerts.config import Config
 from alerts.config.model import Links as LinksTo
@@ -19,6 +20,7 @@ from alerts.metrics import Metrics
 from alerts.queue import LocalQueue, WorkQueue
 from alerts.services.channels import sync_channels
 from alerts.services.compose import Composer
+from alerts.services.examples import refuse_failing
 from alerts.services.sources import sync_sources
 from alerts.storage.engine import Database, after_commit
 from alerts.storage.facts import ledger_id
@@ -72,9 +74,13 @@ class App:
         return cls(config, db, templates, secrets, ledger)
 
     async def apply(self, config: Config, templates: Templates | None = None) -> None:
-        """Take over a config: sources and channels become rows; all or nothing."""
+        """Take over a config: sources and channels become rows; all or nothing.
+
+        Raises ConfigError for a query that cannot be read, or whose examples do not hold.
+        """
         templates = templates or load_templates(config.templates)
         now = self.clock()
+        await refuse_failing(config.channels, time_zone=ZoneInfo(config.site.time_zone))
         await sync_channels(self.db, config.channels, now=now)
         await sync_sources(self.db, config.sources, now=now)
         self.config, self.templates = config, templates
