@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from zoneinfo import ZoneInfo
 
 from alerts.config import Config
 from alerts.config.model import Links as LinksTo
@@ -19,9 +20,10 @@ from alerts.mail.relays import Relay
 from alerts.mail.templates import load_templates
 from alerts.metrics import Metrics
 from alerts.queue import LocalQueue, WorkQueue
-from alerts.services.aliases import sync_aliases
+from alerts.services.aliases import reader_of, sync_aliases
 from alerts.services.channels import sync_channels
 from alerts.services.compose import Composer
+from alerts.services.examples import refuse_failing
 from alerts.services.sources import sync_sources
 from alerts.storage.engine import Database, after_commit
 from alerts.storage.facts import ledger_id
@@ -75,9 +77,14 @@ class App:
         return cls(config, db, templates, secrets, ledger)
 
     async def apply(self, config: Config, templates: Templates | None = None) -> None:
-        """Take over a config: sources and channels become rows; all or nothing."""
+        """Take over a config: sources and channels become rows; all or nothing.
+
+        Raises ConfigError for a query that cannot be read, or whose examples do not hold.
+        """
         templates = templates or load_templates(config.templates)
         now = self.clock()
+        read = reader_of(config.aliases)
+        await refuse_failing(config.channels, time_zone=ZoneInfo(config.site.time_zone), read=read)
         await sync_aliases(self.db, config.aliases)
         await sync_channels(self.db, config.channels, now=now)
         await sync_sources(self.db, config.sources, now=now)

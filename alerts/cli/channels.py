@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from textwrap import indent
 from typing import Annotated, Any
 
 import typer
 
 from alerts.app import App
 from alerts.cli.context import run_async
-from alerts.cli.output import JsonOption, note, print_json, print_table, say
+from alerts.cli.edits import edit
+from alerts.cli.output import JsonOption, print_json, print_table, say
+from alerts.cli.trials import try_
 from alerts.config import Config
-from alerts.core.errors import InputError
 from alerts.core.model import Channel, ChannelState
 from alerts.core.sentences import ENGLISH, spoken, translator
 from alerts.core.snippets import form_snippet, frame_snippet
 from alerts.languages import catalogues
 from alerts.services import channels as service
-from alerts.services.try_channels import Trial, try_channels, try_query
 from alerts.storage.channels import ListedChannel
 
 app = typer.Typer(no_args_is_help=True)
-_SHOWN = 20  # titles for people; --json has all
 
 
-def _as_dict(listed: ListedChannel) -> dict[str, Any]:
+def _as_dict(listed: ListedChannel, mails: int | None) -> dict[str, Any]:
     channel = listed.channel
     return {
         "slug": channel.slug,
@@ -34,6 +32,7 @@ def _as_dict(listed: ListedChannel) -> dict[str, Any]:
         "origin": listed.origin,
         "matches": listed.matches,
         "subscribers": listed.subscribers,
+        "mails_a_month": mails,
         "created_at": listed.created_at,
         "changed_at": listed.changed_at,
     }
@@ -43,12 +42,12 @@ def _as_dict(listed: ListedChannel) -> dict[str, Any]:
 def list_(ctx: typer.Context, *, json: JsonOption = False) -> None:
     """List the channels with how many articles they matched and how many people they reach."""
 
-    async def ask(app: App) -> list[ListedChannel]:
-        return await service.list_channels(app.db)
+    async def ask(app: App) -> tuple[list[ListedChannel], dict[int, int | None]]:
+        return await service.list_channels(app.db), await service.mails_a_month(app.db, now=app.clock())
 
-    found = run_async(ctx, ask)
+    found, mails = run_async(ctx, ask)
     if json:
-        print_json([_as_dict(one) for one in found])
+        print_json([_as_dict(one, mails.get(one.channel.id)) for one in found])
         return
     rows = [
         [
@@ -58,10 +57,11 @@ def list_(ctx: typer.Context, *, json: JsonOption = False) -> None:
             str(one.matches),
             str(one.subscribers),
             one.channel.query,
+            _short(mails.get(one.channel.id)),
         ]
         for one in found
     ]
-    columns = ["slug", "name", "state", "matches", "subscribers", "query"]
+    columns = ["slug", "name", "state", "matches", "subscribers", "query", "mails a month"]
     print_table(columns, rows, empty="no channels; declare them in the config, or use `alerts channels add`")
 
 
@@ -90,19 +90,24 @@ def add(
 def show(ctx: typer.Context, slug: Annotated[str, typer.Argument(metavar="SLUG")], *, json: JsonOption = False) -> None:
     """Show one channel with all that is known of it, and the HTML that puts its box on another page."""
 
-    async def ask(app: App) -> tuple[ListedChannel, Config]:
-        return await service.show_channel(app.db, slug), app.config
+    async def ask(app: App) -> tuple[ListedChannel, Config, dict[int, int | None]]:
+        mails = await service.mails_a_month(app.db, now=app.clock())
+        return await service.show_channel(app.db, slug), app.config, mails
 
-    listed, config = run_async(ctx, ask)
-    data, snippets = _as_dict(listed), _snippets(listed.channel, config)
+    listed, config, mails = run_async(ctx, ask)
+    data, snippets = _as_dict(listed, mails.get(listed.channel.id)), _snippets(listed.channel, config)
     if json:
         print_json(data | snippets)
         return
     for key, value in data.items():
-        say(f"{key}: {value}")
+        say(f"{key}: {_short(value) if key == 'mails_a_month' else value}")
     if snippets["embed"]:
         say(f"\nThe box in a frame, for another page (docs/embedding.md):\n\n{snippets['embed']}")
         say(f"The box as a plain form, which takes that page's look:\n\n{snippets['form']}")
+
+
+def _short(mails: int | None) -> str:
+    return "too young to say" if mails is None else f"about {mails}"
 
 
 def _snippets(channel: Channel, config: Config) -> dict[str, str | None]:
@@ -118,56 +123,5 @@ def _snippets(channel: Channel, config: Config) -> dict[str, str | None]:
     }
 
 
-@app.command("test")
-def try_(
-    ctx: typer.Context,
-    slug: Annotated[str | None, typer.Argument(metavar="[SLUG]", help="Only this channel.", show_default=False)] = None,
-    *,
-    query: Annotated[str | None, typer.Option(help="Try this query instead of a channel's.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Ask about so many articles, the newest.")] = 1000,
-    json: JsonOption = False,
-) -> None:
-    """Read the queries of all channels and show which stored articles each matches; changes nothing."""
-    if slug is not None and query is not None:
-        raise InputError("give a slug or --query, not both")
-
-    async def ask(app: App) -> list[Trial]:
-        if query is not None:
-            return [await try_query(app.db, query, limit=limit)]
-        return await try_channels(app.db, slug=slug, limit=limit)
-
-    trials = run_async(ctx, ask)
-    if json:
-        print_json([_trial_as_dict(trial) for trial in trials])
-    else:
-        for trial in trials:
-            _say_trial(trial)
-        if not trials:
-            note(f"no {ChannelState.ACTIVE.value} channels")
-    if any(trial.problem for trial in trials):
-        raise typer.Exit(1)
-
-
-def _trial_as_dict(trial: Trial) -> dict[str, Any]:
-    return {
-        "slug": trial.slug,
-        "query": trial.query,
-        "problem": trial.problem,
-        "articles": trial.asked,
-        "matched": len(trial.answering),
-        "matches": [
-            {"id": one.article.id, "title": one.article.item.title, "score": one.score} for one in trial.answering
-        ],
-    }
-
-
-def _say_trial(trial: Trial) -> None:
-    name = trial.slug or "the query"
-    if trial.problem:
-        say(f"{name}: {trial.problem}\n{indent(trial.picture, '    ')}")
-        return
-    say(f"{name}: matches {len(trial.answering)} of {trial.asked} articles")
-    for one in trial.answering[:_SHOWN]:
-        say(f"  {one.score:.2f}  {one.article.id}  {one.article.item.title}")
-    if len(trial.answering) > _SHOWN:
-        say(f"  … and {len(trial.answering) - _SHOWN} more")
+app.command("test")(try_)
+app.command("edit")(edit)

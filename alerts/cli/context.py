@@ -32,6 +32,16 @@ def run_async(ctx: typer.Context, main: Callable[[App], Awaitable[T]]) -> T:
     return asyncio.run(body())
 
 
+def run_joined(ctx: typer.Context, main: Callable[[App], Awaitable[T]]) -> T:
+    """Run ``main(app)`` beside what is in force: the config is read, and not made what the ledger holds."""
+
+    async def body() -> T:
+        async with await App.join(config_of(ctx)) as app:
+            return await main(app)
+
+    return asyncio.run(body())
+
+
 def event_loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Use uvloop where there is one: twice as fast at sending and polling."""
     try:

@@ -39,7 +39,7 @@ def _names(reader: Reader) -> dict[str, str]:
 
 def _others(reader: Reader, name: str, names: dict[str, str], given: dict[str, tuple[str, str]]) -> tuple[str, ...]:
     others: dict[str, str] = {}
-    texts = reader.texts(name)
+    texts = reader.placed_texts(name)
     if len(texts) > MOST_OTHERS:
         reader.note(name, f"it has more than {MOST_OTHERS} aliases")
     for place, text in texts[:MOST_OTHERS]:

@@ -41,6 +41,7 @@ class Scalar:
     text: str
     plain: bool = True
     raw: bool = False
+    column: int = 0  # in its line, from 1; 0: in no file
 
     @property
     def is_null(self) -> bool:
@@ -54,6 +55,7 @@ class Sequence:
 
     place: str
     items: list[Node] = field(default_factory=list)
+    column: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,15 @@ class Mapping:
 
     place: str
     entries: dict[str, Entry] = field(default_factory=dict)
+    column: int = 0
 
 
 Node = Scalar | Sequence | Mapping
+
+
+def exact_place(node: Node) -> str:
+    """Return ``name:line:column`` of a node, or as much of it as there is."""
+    return f"{node.place}:{node.column}" if node.column else node.place
 
 
 def read_document(text: str, name: str, problems: Problems, *, place: str | None = None) -> Node | None:
@@ -150,15 +158,16 @@ class _Builder:
     def _made(self, event: Any, events: Iterator[Any], *, depth: int, where: str) -> Node:
         match event:
             case ScalarEvent():
-                return Scalar(where, event.value, plain=event.style is None and event.tag is None)
+                plain = event.style is None and event.tag is None
+                return Scalar(where, event.value, plain=plain, column=self._column(event))
             case SequenceStartEvent():
-                sequence = Sequence(where)
+                sequence = Sequence(where, column=self._column(event))
                 for child in iter(lambda: next(events), None):
                     if isinstance(child, SequenceEndEvent):
                         return sequence
                     sequence.items.append(self._node(child, events, depth=depth + 1))
             case MappingStartEvent():
-                mapping = Mapping(where)
+                mapping = Mapping(where, column=self._column(event))
                 for child in iter(lambda: next(events), None):
                     if isinstance(child, MappingEndEvent):
                         return mapping
@@ -189,3 +198,6 @@ class _Builder:
 
     def _where(self, event: Any) -> str:
         return self._place or f"{self._name}:{event.start_mark.line + 1}"
+
+    def _column(self, event: Any) -> int:
+        return 0 if self._place else event.start_mark.column + 1

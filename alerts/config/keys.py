@@ -98,7 +98,7 @@ class Reader:
         """Every key, where the file and not we name them."""
         return list(self._entries)
 
-    def texts(self, name: str) -> list[tuple[str, str]]:
+    def placed_texts(self, name: str) -> list[tuple[str, str]]:
         """Return the values of a list below this mapping, each with its place; a single value is a list of one."""
         node = _unwrapped(self._entries[name].node, self.problems)
         items = node.items if isinstance(node, Sequence) else [node]
@@ -119,6 +119,27 @@ class Reader:
     def note(self, name: str, what: str) -> None:
         """Note what is wrong with a key's value."""
         self.problems.note(self.where(name), f"{self._named(name)!r}: {what}")
+
+    def nodes(self, name: str) -> list[Node]:
+        """Return what a list below this mapping holds, values and mappings; an empty one is noted."""
+        if name not in self._entries:
+            return []
+        node = _unwrapped(self._entries[name].node, self.problems)
+        if isinstance(node, Sequence) and node.items:
+            return node.items
+        self.note(name, "write a list, each item after a '-', or leave it out")
+        return []
+
+    def texts(self, name: str) -> list[str]:
+        """Return the values of a list of texts below this mapping; a single value is a list of one."""
+        if name not in self._entries:
+            return []
+        node = self._entries[name].node
+        items = node.items if isinstance(node, Sequence) else [node]
+        found = [item.text for item in items if isinstance(item, Scalar) and not item.is_null]
+        if len(found) < len(items) or not found:
+            self.note(name, "write a text, or a list of texts")
+        return found
 
     def _named(self, name: str) -> str:
         return f"{self.path}.{name}" if self.path else name

@@ -81,7 +81,7 @@ def _build(root: Mapping, environ: Environ[str, str], path: Path, problems: Prob
         subscribe=read_subscribe(top.section("subscribe")),
         mail=read_mail(top.section("mail"), folder),
         sources=read_sources(top, folder),
-        channels=read_channels(top),
+        channels=read_channels(top, folder),
         templates=read_templates(top, folder),
         path=path.absolute(),
         folder=folder,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from alerts.core.model import FirstPoll, FloodWatch, SourceKind
+from alerts.core.model import FirstPoll, FloodWatch, Item, SourceKind
 
 
 class Tls(StrEnum):
@@ -121,12 +121,29 @@ class SourceConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExampleConfig:
+    """An article that a channel's query must match, or must not."""
+
+    must: bool
+    item: Item | None  # None: it is in ``file``
+    file: Path | None  # absolute
+    source: str  # the name of the source that it would come from; may be empty
+    place: str = field(compare=False)  # file:line:column
+
+    @property
+    def label(self) -> str:
+        """How an operator knows it again."""
+        return str(self.file) if self.item is None else self.item.title
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelConfig:
     """A channel that the file declares."""
 
     slug: str
     name: str
     query: str
+    examples: tuple[ExampleConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

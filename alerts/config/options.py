@@ -208,6 +208,15 @@ CHANNEL = (
     Key(name="query", read=values.query, help="what it asks, such as 'tag:Xiaomi OR about:Xiaomi'"),
 )
 
+EXAMPLES = ("must", "must_not")  # lists of articles that the query must match, and must not
+EXAMPLE_TITLE = Key(name="title", read=str, help="the headline of an example")
+EXAMPLE_BODY = Key(name="body", read=str, default="", help="the text of an example")
+EXAMPLE_LANGUAGE = Key(name="language", read=values.language, default=None, help="by default guessed from the text")
+EXAMPLE_SOURCE = Key(name="source", read=values.line, default="", help="the name of the source it would come from")
+EXAMPLE_FILE = Key(name="file", read=str, help="an article file, in place of title, summary, body, tags and language")
+EXAMPLE_KEYS = ("title", "summary", "body", "tags", "language", "source")
+EXAMPLE_FILE_KEYS = ("file", "source")
+
 TOP = (
     "site",
     "database",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from textwrap import indent
 
@@ -10,6 +11,8 @@ from alerts.core.errors import ConfigError
 
 MOST_SHOWN = 50
 LONGEST = 300  # characters of one mistake
+
+_PLACE = re.compile(r"(?P<name>.+?):(?P<line>\d+)(?::(?P<column>\d+))?", re.ASCII | re.DOTALL)
 
 
 class Problems:
@@ -54,6 +57,6 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"; known here: {', '.join(names)}" if 0 < len(names) <= 20 else ""  # noqa: PLR2004 - a line's worth
 
 
-def _order(place: str) -> tuple[str, int]:
-    name, _, line = place.rpartition(":")
-    return (name, int(line)) if name and line.isdigit() else (place, 0)
+def _order(place: str) -> tuple[str, int, int]:
+    found = _PLACE.fullmatch(place)
+    return (found["name"], int(found["line"]), int(found["column"] or 0)) if found else (place, 0, 0)

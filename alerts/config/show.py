@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Any
 
-from alerts.config.model import Config, Listen, Relay, SourceConfig
+from alerts.config.model import ChannelConfig, Config, ExampleConfig, Listen, Relay, SourceConfig
 from alerts.core.model import SourceKind
 
 HIDDEN = "********"
@@ -44,7 +44,7 @@ def shown(config: Config) -> dict[str, Any]:
             "catcher": {"listen": _listen(config.mail.catcher)},
         },
         "sources": [_source(source) for source in config.sources],
-        "channels": [{"slug": it.slug, "name": it.name, "query": it.query} for it in config.channels],
+        "channels": [_channel(channel) for channel in config.channels],
         "templates": str(config.templates) if config.templates else None,
         "aliases": {it.name: list(it.others) for it in config.aliases},
     }
@@ -89,6 +89,29 @@ def _source(source: SourceConfig) -> dict[str, Any]:
         **({"allow_private": source.allow_private} if source.kind is SourceKind.FEED else {}),
         "flood": source.flood if isinstance(source.flood, int) else source.flood.value,
     }
+
+
+def _channel(channel: ChannelConfig) -> dict[str, Any]:
+    data: dict[str, Any] = {"slug": channel.slug, "name": channel.name, "query": channel.query}
+    for name, must in (("must", True), ("must_not", False)):
+        examples = [_example(one) for one in channel.examples if one.must is must]
+        data |= {name: examples} if examples else {}
+    return data
+
+
+def _example(example: ExampleConfig) -> dict[str, Any]:
+    item = example.item
+    if item is None:
+        data: dict[str, Any] = {"file": str(example.file)}
+    else:
+        data = {
+            "title": item.title,
+            "summary": list(item.summary),
+            "body": item.body,
+            "tags": list(item.tags),
+            "language": item.language,
+        }
+    return {key: value for key, value in (data | {"source": example.source}).items() if value}
 
 
 def _or_none(length: timedelta | None) -> str | None:

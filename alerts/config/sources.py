@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from alerts.config import options
+from alerts.config.examples import read_examples
 from alerts.config.keys import Reader, refuse_repeated
 from alerts.config.model import ChannelConfig, SourceConfig
 from alerts.core.model import SourceKind
@@ -69,15 +70,20 @@ def _name_of(url: str) -> str:
     return f"{parts.netloc.removeprefix('www.')}{parts.path.rstrip('/')}{'?' if parts.query else ''}{parts.query}"[:200]
 
 
-def read_channels(reader: Reader) -> tuple[ChannelConfig, ...]:
+def read_channels(reader: Reader, folder: Path) -> tuple[ChannelConfig, ...]:
     """Read ``channels``."""
     items = reader.each("channels")
-    channels = [_read_channel(item) for item in items]
+    channels = [_read_channel(item, folder) for item in items]
     refuse_repeated("slug", ((item, channel.slug) for item, channel in zip(items, channels, strict=True)))
     return tuple(channels)
 
 
-def _read_channel(reader: Reader) -> ChannelConfig:
+def _read_channel(reader: Reader, folder: Path) -> ChannelConfig:
     taken = reader.take_all(options.CHANNEL)
-    reader.refuse_unknown(taken)
-    return ChannelConfig(slug=taken["slug"] or "", name=taken["name"] or "", query=taken["query"] or "")
+    reader.refuse_unknown([*taken, *options.EXAMPLES])
+    return ChannelConfig(
+        slug=taken["slug"] or "",
+        name=taken["name"] or "",
+        query=taken["query"] or "",
+        examples=read_examples(reader, folder),
+    )

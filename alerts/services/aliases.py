@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from alerts.config.model import AliasesConfig
+from alerts.core.query import Aliases, Query, parse
 from alerts.storage.aliases import replace_aliases
 from alerts.storage.engine import Database
 
@@ -16,3 +18,8 @@ async def sync_aliases(db: Database, declared: Sequence[AliasesConfig]) -> bool:
     """
     async with db.transaction() as tx:
         return await replace_aliases(tx, {it.name: it.others for it in declared})
+
+
+def reader_of(declared: Sequence[AliasesConfig]) -> Callable[[str], Query]:
+    """Return what reads a query with these aliases, in force or not; it raises QueryError."""
+    return partial(parse, aliases=Aliases.of({it.name: it.others for it in declared}))

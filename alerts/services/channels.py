@@ -15,6 +15,7 @@ from alerts.core.text import clean_line
 from alerts.storage import channels
 from alerts.storage.channels import ListedChannel, Origin
 from alerts.storage.engine import Database
+from alerts.storage.history import mails_a_month_of
 
 LONGEST_NAME = 100
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -79,6 +80,38 @@ async def add_channel(db: Database, *, slug: str, name: str, query: str, now: da
     if added is None:
         raise RuntimeError(f"channel {slug} is gone in its own transaction")
     return added
+
+
+async def editable_channel(db: Database, slug: str) -> Channel:
+    """Return an active channel that was added by hand; raise NotFoundError, or InputError for one of the config."""
+    listed = await show_channel(db, slug)
+    if listed.origin is Origin.CONFIG and listed.channel.state is ChannelState.ACTIVE:
+        raise InputError(
+            f'The config declares the channel "{slug}": change it there, '
+            f"and see with `alerts channels test {slug}` what that does."
+        )
+    if listed.channel.state is not ChannelState.ACTIVE:
+        raise InputError(f'The channel "{slug}" is retired; `alerts channels add` brings it back.')
+    return listed.channel
+
+
+async def edit_channel(db: Database, known: Channel, *, name: str, query: str, now: datetime) -> None:
+    """Give a channel that was added by hand another name and query, if it still is as ``known``.
+
+    Raises InputError for a name or a query that cannot be, or a channel that was changed meanwhile.
+    """
+    name = clean_line(name)
+    _check_names(known.slug, name)
+    parse(query)
+    async with db.transaction() as tx:
+        if not await channels.edit_by_hand(tx, known.slug, name=name, query=query, known=known, now=now):
+            raise InputError(f'The channel "{known.slug}" was changed meanwhile; look at it and try again.')
+
+
+async def mails_a_month(db: Database, *, now: datetime) -> dict[int, int | None]:
+    """Say about how many mails a month each channel makes, by its id; None is "too young to say"."""
+    async with db.reading() as tx:
+        return await mails_a_month_of(tx, now=now)
 
 
 async def list_channels(db: Database) -> list[ListedChannel]:

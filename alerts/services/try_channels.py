@@ -6,8 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from alerts.config import ChannelConfig
+from alerts.core.edits import Edit
 from alerts.core.errors import NotFoundError, QueryError
-from alerts.core.model import Article
+from alerts.core.model import Article, ChannelState
 from alerts.core.query import Aliases, Prepared, evaluate, parse, prepare
 from alerts.storage import articles, channels
 from alerts.storage.aliases import known_aliases
@@ -34,14 +38,28 @@ class Trial:
     answering: tuple[Answering, ...]  # the newest first
 
 
-async def try_channels(db: Database, *, slug: str | None = None, limit: int) -> list[Trial]:
-    """Try all active channels, or the one of ``slug`` retired or not, on the ``limit`` articles seen last."""
+async def try_channels(
+    db: Database, *, slug: str | None = None, limit: int, declared: Sequence[ChannelConfig] | None = None
+) -> list[Trial]:
+    """Try all active channels, or the one of ``slug`` retired or not, on the ``limit`` articles seen last.
+
+    ``declared``: as if the config said so already; those that were added by hand come after them.
+    """
     async with db.reading() as tx:
-        asked = await channels.active_channels(tx) if slug is None else await channels.channels_by_slugs(tx, [slug])
+        asked = await _asked(tx, slug, declared)
         stored, aliases = await articles.latest(tx, limit=limit), await known_aliases(tx)
     if slug is not None and not asked:
         raise NotFoundError(f'There is no channel "{slug}"; `alerts channels list` shows them.')
-    return await asyncio.to_thread(_try_all, [(channel.slug, channel.query) for channel in asked], stored, aliases)
+    return await asyncio.to_thread(_try_all, asked, stored, aliases)
+
+
+async def edits_of(db: Database, declared: Sequence[ChannelConfig]) -> list[Edit]:
+    """Return what the config would change of the queries that are in force; a channel that is not yet is new."""
+    async with db.reading() as tx:
+        known = await channels.channels_by_slugs(tx, [one.slug for one in declared])
+    in_force = {one.slug: one.query for one in known if one.state is ChannelState.ACTIVE}
+    edits = [Edit(slug=one.slug, old=in_force.get(one.slug), new=one.query) for one in declared]
+    return [edit for edit in edits if edit.old != edit.new]
 
 
 async def try_query(db: Database, query: str, *, limit: int) -> Trial:
@@ -50,6 +68,21 @@ async def try_query(db: Database, query: str, *, limit: int) -> Trial:
     async with db.reading() as tx:
         stored, aliases = await articles.latest(tx, limit=limit), await known_aliases(tx)
     return (await asyncio.to_thread(_try_all, [(None, query)], stored, aliases))[0]
+
+
+async def _asked(
+    tx: AsyncConnection, slug: str | None, declared: Sequence[ChannelConfig] | None
+) -> list[tuple[str | None, str]]:
+    """Return the slugs and queries to try."""
+    wanted = [one for one in declared or () if slug in {None, one.slug}]
+    if slug is not None:
+        stored = [] if wanted else await channels.channels_by_slugs(tx, [slug])
+    elif declared is None:
+        stored = await channels.active_channels(tx)
+    else:
+        slugs = {one.slug for one in declared}
+        stored = [one for one in await channels.active_by_hand(tx) if one.slug not in slugs]
+    return [*((one.slug, one.query) for one in wanted), *((one.slug, one.query) for one in stored)]
 
 
 def _try_all(queries: Sequence[tuple[str | None, str]], stored: Sequence[Article], aliases: Aliases) -> list[Trial]:

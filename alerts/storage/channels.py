@@ -180,6 +180,24 @@ async def retire_missing(tx: AsyncConnection, *, origin: Origin, declared: Seque
     return slugs
 
 
+async def active_by_hand(tx: AsyncConnection) -> list[Channel]:
+    """Return the active channels that no config declared, in the order declared."""
+    by_hand = and_(channels.c.origin == Origin.CLI.value, channels.c.state == ChannelState.ACTIVE.value)
+    return [_to_channel(row) for row in await tx.execute(select(channels).where(by_hand).order_by(*_ORDER))]
+
+
+async def edit_by_hand(tx: AsyncConnection, slug: str, *, name: str, query: str, known: Channel, now: datetime) -> bool:
+    """Give a channel that was added by hand another name and query; False if it is not as it was ``known`` any more."""
+    edited = (
+        update(channels)
+        .where(channels.c.slug == slug, channels.c.origin == Origin.CLI.value)
+        .where(channels.c.name == known.name, channels.c.query == known.query, channels.c.state == known.state.value)
+        .values(name=name, query=query, changed_at=now)
+        .returning(channels.c.id)
+    )
+    return (await tx.execute(edited)).one_or_none() is not None
+
+
 async def last_position(tx: AsyncConnection) -> int:
     """Return the place of the last channel in the order declared; -1 when there is none."""
     found: int | None = await tx.scalar(select(func.max(channels.c.position)))

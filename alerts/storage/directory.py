@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alerts.core.model import Article, Channel, Disposition, Hit
+from alerts.core.model import Article, Channel, Hit
 from alerts.storage.articles import select_articles, to_article
 from alerts.storage.channels import channels_by_ids
 from alerts.storage.matches import matches_of
@@ -82,26 +82,6 @@ async def dates_of(tx: AsyncConnection, channel_id: int) -> ChannelDates:
     query = select(channels.c.created_at, channels.c.changed_at).where(channels.c.id == channel_id)
     row = (await tx.execute(query)).one()
     return ChannelDates(created_at=row.created_at, changed_at=row.changed_at)
-
-
-async def mails_since(tx: AsyncConnection, channel_id: int, since: datetime) -> tuple[int, datetime | None]:
-    """Count the articles that made a mail since then, or would have; return the number, and when the first appeared.
-
-    What was there at a source's first poll mailed nobody, but if it says when it was published, it tells as much.
-    """
-    # What appeared since then was stored since then too, and keys go up with time: so few rows are looked at, not all.
-    first = select(articles.c.id).where(articles.c.first_seen_at >= since).order_by(articles.c.first_seen_at).limit(1)
-    was_mailed = articles.c.disposition == Disposition.ALERT.value
-    appeared_at = case((was_mailed, articles.c.first_seen_at), else_=articles.c.published_at)
-    query = (
-        select(func.count(), func.min(appeared_at))
-        .select_from(matches)
-        .join(articles, articles.c.id == matches.c.article_id)
-        .where(matches.c.channel_id == channel_id, matches.c.article_id >= first.scalar_subquery())
-        .where(appeared_at >= since)
-    )
-    count, begun_at = (await tx.execute(query)).one()
-    return count, begun_at
 
 
 async def count_articles_of(tx: AsyncConnection, channel_id: int) -> int:

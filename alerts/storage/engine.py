@@ -76,6 +76,19 @@ class Database:
             return await _open_sqlite(sqlite.path_of(url), inline=inline)
         return await _open_postgresql(_parse(url), inline=inline)
 
+    @classmethod
+    def as_it_is(cls, url: str) -> Database:
+        """Return a database to read in, whatever its version: nothing is made or upgraded, and nothing connected yet.
+
+        Raises DatabaseUnavailableError when there is no such file, DatabaseCorruptError for a file that is none, and
+        StorageError for a URL that we cannot use.
+        """
+        if not url.startswith("sqlite:"):
+            return _postgresql_database(_parse(url))
+        path = sqlite.path_of(url)
+        sqlite.judge_file(path)
+        return _sqlite_database(path)
+
     @property
     def dialect(self) -> Literal["sqlite", "postgresql"]:
         """Which of the two it is."""
@@ -232,13 +245,17 @@ def _sqlite_database(path: Path, *, inline: bool = False) -> Database:
 
 
 async def _open_postgresql(url: URL, *, inline: bool) -> Database:
-    idle_ms = postgresql.SENDERS_IDLE_MS if inline else postgresql.IDLE_MS
-    engine = postgresql.engine_for(url, idle_ms=idle_ms)
-    direct = DirectPostgresql(postgresql.conninfo(url, idle_ms=idle_ms)) if inline else None
-    db = Database(where=url.render_as_string(hide_password=True), writing=engine, reading=engine, direct=direct)
+    db = _postgresql_database(url, inline=inline)
     async with _closed_on_error(db):
         await _bring_up_to_date(db)
     return db
+
+
+def _postgresql_database(url: URL, *, inline: bool = False) -> Database:
+    idle_ms = postgresql.SENDERS_IDLE_MS if inline else postgresql.IDLE_MS
+    engine = postgresql.engine_for(url, idle_ms=idle_ms)
+    direct = DirectPostgresql(postgresql.conninfo(url, idle_ms=idle_ms)) if inline else None
+    return Database(where=url.render_as_string(hide_password=True), writing=engine, reading=engine, direct=direct)
 
 
 async def _bring_up_to_date(db: Database) -> None:

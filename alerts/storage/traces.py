@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alerts.core.model import DeliveryState
+from alerts.core.model import DeliveryKind, DeliveryState, Lane
 from alerts.storage.delivery_counts import is_counted
 from alerts.storage.schema import articles, deliveries, digest_runs, fan_outs, matches, subscriptions
 
@@ -36,6 +36,13 @@ class Trace:
     attempts: int
     reply: str | None
     in_digest: bool  # the digest of a flood that the article was held in
+    lane: Lane
+    dated_at: datetime  # when it first became due
+    faults: int
+    in_doubt: bool  # a connection dropped after the final dot
+    worker: str | None  # who claimed it
+    lease_until: datetime | None
+    relay: str | None  # that gave the reply
 
 
 async def progress_of(tx: AsyncConnection, article_id: int) -> Progress | None:
@@ -58,8 +65,17 @@ async def trace_of(tx: AsyncConnection, *, article_id: int, subscriber_id: int) 
     """Return the delivery of this article to this subscriber, or None if none was owed."""
     query = select(deliveries).where(deliveries.c.article_id == article_id, deliveries.c.subscriber_id == subscriber_id)
     row = (await tx.execute(query)).one_or_none() or await _digest_of(tx, article_id, subscriber_id)
-    if row is None:
-        return None
+    return None if row is None else _to_trace(row)
+
+
+async def confirmation_of(tx: AsyncConnection, subscriber_id: int) -> Trace | None:
+    """Return the last mail that asked this subscriber for a confirmation, or None if there is none (any more)."""
+    asks = (deliveries.c.subscriber_id == subscriber_id) & (deliveries.c.kind == DeliveryKind.CONFIRMATION.value)
+    row = (await tx.execute(select(deliveries).where(asks).order_by(deliveries.c.id.desc()).limit(1))).one_or_none()
+    return None if row is None else _to_trace(row)
+
+
+def _to_trace(row: Row[Any]) -> Trace:
     return Trace(
         delivery_id=row.id,
         state=DeliveryState(row.state),
@@ -68,6 +84,13 @@ async def trace_of(tx: AsyncConnection, *, article_id: int, subscriber_id: int) 
         attempts=row.attempts,
         reply=row.reply,
         in_digest=row.article_id is None,
+        lane=Lane(row.lane),
+        dated_at=row.dated_at,
+        faults=row.faults,
+        in_doubt=row.in_doubt,
+        worker=row.worker_id if row.state == DeliveryState.CLAIMED.value else None,
+        lease_until=row.lease_until if row.state == DeliveryState.CLAIMED.value else None,
+        relay=row.relay,
     )
 
 

@@ -11,9 +11,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from alerts.core.channel_search import question
-from alerts.core.history import MONTH, mails_a_month
 from alerts.core.model import Channel, ChannelState
 from alerts.storage import articles, channels, directory
+from alerts.storage.history import mails_a_month_of
 from alerts.web.page_number import PageNumber, page_number
 from alerts.web.slugs import channel_asked_for
 from alerts.web.state import SiteState, state_of
@@ -60,7 +60,7 @@ async def channel_page(request: Request) -> Response:
         found = await directory.articles_of(
             tx, channel.id, limit=ARTICLES_A_PAGE + 1, before=int(before) if _KEY.match(before) else None
         )
-        mails = await _mails_a_month(tx, site, channel)
+        mails = (await mails_a_month_of(tx, now=site.now(), channel_ids=[channel.id])).get(channel.id)
         more = await more_channels(tx, channel)
     shown = found[:ARTICLES_A_PAGE]
     return site.pages.answer(
@@ -80,13 +80,6 @@ async def more_channels(tx: AsyncConnection, channel: Channel) -> list[Channel]:
     """Return a few other channels that a box may offer, in the operator's order."""
     first = await channels.active_channels(tx, limit=MORE_CHANNELS + 1)
     return [one for one in first if one.id != channel.id][:MORE_CHANNELS]
-
-
-async def _mails_a_month(tx: AsyncConnection, site: SiteState, channel: Channel) -> int | None:
-    now = site.now()
-    count, begun_at = await directory.mails_since(tx, channel.id, now - MONTH)
-    created_at = (await directory.dates_of(tx, channel.id)).created_at
-    return mails_a_month(count, age=now - min(created_at, begun_at or created_at))
 
 
 def _unknown_channel(request: Request) -> Response:

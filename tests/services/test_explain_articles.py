@@ -8,13 +8,20 @@ import pytest
 from cast import World
 from sqlalchemy import Update, update
 
+from alerts.core.domains import Breaker, BreakerState
 from alerts.core.errors import AddressError, NotFoundError
-from alerts.core.model import Article, DeliveryState
-from alerts.services.explain import Explanation, explain_article
+from alerts.core.model import Article, DeliveryState, Lane
+from alerts.core.subscriptions import Event
+from alerts.services.explain import Explanation, Person, explain_article
 from alerts.services.fan_out import fan_out
 from alerts.storage import schema
 from alerts.storage.articles import article_by_id
+from alerts.storage.breakers import keep_breakers
 from alerts.storage.engine import Database
+from alerts.storage.owed import owe_confirmation
+from alerts.storage.secrets import load_secrets
+from alerts.storage.subscribers import lock_subscribers
+from alerts.storage.suppressions import suppress
 
 ALICE = "reader1@example.org"
 
@@ -160,6 +167,134 @@ async def test_a_fan_out_that_is_over_passed_this_person_by(world: World) -> Non
     await change(world, update(schema.fan_outs).values(finished_at=world.now))
     await world.readers(1, (channel,))
     assert await why(world, article) == "no mail: its fan-out is over"
+
+
+async def person_of(world: World, article_id: int) -> Person:
+    person = (await explain(world, article_id, slug="xiaomi")).person
+    assert person is not None
+    return person
+
+
+async def test_each_hit_is_quoted_from_the_text_as_written(world: World) -> None:
+    await world.channel(query="title:XIAOMI plant")
+    (answer,) = (await explain(world, await world.article(await world.source()))).answers
+    assert [(one.zone, str(one)) for one in answer.quotes] == [
+        ("title", "[Xiaomi] opens a plant"),
+        ("title", "Xiaomi opens a [plant]"),
+    ]
+
+
+async def test_one_mail_names_all_channels_that_it_was_for(world: World) -> None:
+    xiaomi, plants, daily = (
+        await world.channel(),
+        await world.channel("plants", "plant"),
+        await world.channel("d", "plant"),
+    )
+    article = await world.article(await world.source(), channels=(xiaomi, plants, daily))
+    (alice,) = await world.readers(1, (xiaomi, plants, daily))
+    of_daily = (schema.subscriptions.c.subscriber_id == alice) & (schema.subscriptions.c.channel_id == daily)
+    await change(world, update(schema.subscriptions).where(of_daily).values(frequency="daily"))
+    assert (await person_of(world, article)).named == ()
+    await fan_out(world.db, article, now=world.now)
+    person = await person_of(world, article)
+    assert set(person.named) == {"xiaomi", "plants"}
+    assert person.limits == ("frequency: d is daily, not mailed at once",)
+    sent = update(schema.deliveries).values(
+        state="sent", reply="250 Ok", relay="smtp://relay.example", finished_at=world.now
+    )
+    await change(world, sent)
+    left_at = world.now + timedelta(hours=1)
+    of_plants = (schema.subscriptions.c.subscriber_id == alice) & (schema.subscriptions.c.channel_id == plants)
+    await change(world, update(schema.subscriptions).where(of_plants).values(state="ended", ended_at=left_at))
+    assert set((await person_of(world, article)).named) == {"xiaomi", "plants"}, "it named them when it went out"
+    await change(world, update(schema.subscriptions).where(of_plants).values(ended_at=world.now - timedelta(hours=1)))
+    assert (await person_of(world, article)).named == ("xiaomi",)
+
+
+async def test_the_queue_and_the_reply_are_shown(world: World) -> None:
+    channel = await world.channel()
+    article = await world.article(await world.source(), channels=(channel,))
+    await world.readers(1, (channel,))
+    await fan_out(world.db, article, now=world.now)
+    claimed = {"state": "claimed", "claim": "c", "worker_id": "node-1", "lease_until": world.now, "attempts": 2}
+    await change(world, update(schema.deliveries).values(**claimed))
+    trace = (await person_of(world, article)).delivery
+    assert trace is not None
+    assert (trace.worker, trace.lease_until, trace.attempts, trace.lane) == ("node-1", world.now, 2, Lane.IMMEDIATE)
+    done = {"state": "sent", "reply": "250 Ok", "relay": "smtp://relay.example", "finished_at": world.now}
+    await change(world, update(schema.deliveries).values(**done))
+    trace = (await person_of(world, article)).delivery
+    assert trace is not None
+    assert (trace.worker, trace.reply, trace.relay) == (None, "250 Ok", "smtp://relay.example")
+
+
+async def test_a_pause_is_an_obstacle_while_it_lasts(world: World) -> None:
+    channel = await world.channel()
+    article = await world.article(await world.source(), channels=(channel,))
+    await world.readers(1, (channel,))
+    until = world.now + timedelta(days=2)
+    await change(world, update(schema.subscribers).values(paused_until_at=until))
+    person = await person_of(world, article)
+    assert person.why == "no mail: alerts are paused until 2026-01-07 12:00 UTC, by the person's own wish"
+    assert person.limits == ("paused: no alerts before 2026-01-07 12:00 UTC, by the person's own wish",)
+    await change(world, update(schema.subscribers).values(paused_until_at=world.now - timedelta(days=2)))
+    assert "paused" not in await why(world, article)
+
+
+async def test_a_suppression_says_what_it_is_for(world: World) -> None:
+    channel = await world.channel()
+    article = await world.article(await world.source(), channels=(channel,))
+    await world.readers(1, (channel,))
+    async with world.db.transaction() as tx:
+        people = list((await lock_subscribers(tx, [ALICE])).values())
+        await suppress(tx, people, Event.BOUNCED, secrets=await load_secrets(tx), now=world.now)
+    person = await person_of(world, article)
+    assert "suppressed" in person.why
+    assert person.limits == ("suppressed: the address bounced; it is never mailed again",)
+
+
+@pytest.mark.parametrize("disposition", ["seen", "stale"])
+async def test_what_the_article_came_too_late_for_is_a_limit(world: World, disposition: str) -> None:
+    channel = await world.channel()
+    article = await world.article(await world.source(), channels=(channel,))
+    await world.readers(1, (channel,))
+    await change(world, update(schema.articles).values(disposition=disposition))
+    (limit,) = (await person_of(world, article)).limits
+    assert limit.startswith({"seen": "first poll: ", "stale": "max_age: "}[disposition])
+
+
+async def test_a_confirmation_that_waits_is_a_limit(world: World) -> None:
+    channel = await world.channel()
+    article = await world.article(await world.source(), channels=(channel,))
+    (alice,) = await world.readers(1, (channel,))
+    await change(world, update(schema.subscriptions).values(state="pending", activated_at=None))
+    assert "budgets were spent" in (await person_of(world, article)).limits[0]
+    async with world.db.transaction() as tx:
+        await owe_confirmation(tx, subscriber_id=alice, confirmation_id=1, now=world.now)
+    assert (await person_of(world, article)).limits == (
+        "confirmation: not given yet; the mail that asks for it is pending",
+    )
+    await change(world, update(schema.deliveries).values(state="failed", reply="550 No", finished_at=world.now))
+    assert (await person_of(world, article)).limits[0].endswith("is failed (550 No)")
+
+
+async def test_a_domain_that_refuses_us_is_a_limit(world: World) -> None:
+    channel = await world.channel()
+    article = await world.article(await world.source(), channels=(channel,))
+    await world.readers(1, (channel,))
+    breaker = Breaker(
+        domain="example.org",
+        state=BreakerState.OPEN,
+        reason="550 5.7.1 no",
+        opened_at=world.now,
+        probe_at=world.now,
+        times=1,
+    )
+    async with world.db.transaction() as tx:
+        await keep_breakers(tx, {"example.org": breaker})
+    assert (await person_of(world, article)).limits == (
+        "breaker: example.org refuses us (550 5.7.1 no); tried again 2026-01-05 12:00 UTC",
+    )
 
 
 async def test_what_is_no_address_is_refused(world: World) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alerts.core.addresses import normalise
 from alerts.core.errors import NotFoundError, QueryError
@@ -21,9 +21,12 @@ from alerts.core.model import (
     SubscriptionState,
 )
 from alerts.core.query import Aliases, Prepared, evaluate, parse, prepare
+from alerts.core.query.quotes import Quote, quotes_of
+from alerts.services.explain.limits import limits_of, named_in, paused
 from alerts.storage import channels, traces
 from alerts.storage.aliases import known_aliases
 from alerts.storage.engine import Database
+from alerts.storage.matches import matches_of
 from alerts.storage.subscribers import subscriber_by_key
 from alerts.storage.subscriptions import subscriptions_of
 from alerts.storage.traces import Progress, Trace
@@ -46,6 +49,7 @@ class Answer:
     score: float
     hits: tuple[Hit, ...]
     why: str
+    quotes: tuple[Quote, ...] = ()  # the first places of each hit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,8 @@ class Person:
     subscriptions: tuple[Subscription, ...]  # to the channels asked about
     delivery: Trace | None
     why: str
+    named: tuple[str, ...]  # the channels that the one mail names, whichever were asked about
+    limits: tuple[str, ...]  # whatever holds mails to this person, or of this article, back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +94,8 @@ async def explain_article(
         trace = None
         if subscriber and stored:
             trace = await traces.trace_of(tx, article_id=article.id, subscriber_id=subscriber.id)
+        named = named_in(subscriptions, await matches_of(tx, article.id) if stored else [], trace)
+        limits = await limits_of(tx, article, subscriber, subscriptions) if subscriber else []
     answers = tuple(await asyncio.to_thread(_ask, asked, article, aliases))
     person = None
     if address is not None:
@@ -99,13 +107,19 @@ async def explain_article(
             subscriptions=held,
             delivery=trace,
             why=_why(article, progress, trace, subscriber, _wanted(held, answers)),
+            named=named,
+            limits=tuple(limits),
         )
     return Explanation(article=article, answers=answers, person=person)
 
 
 def _ask(asked: Sequence[Channel], article: Article, aliases: Aliases) -> list[Answer]:
     prepared = prepare(article.item, source_name=article.source_name)
-    return [_answer(channel, prepared, aliases) for channel in asked]
+    return [_quoted(_answer(channel, prepared, aliases), article) for channel in asked]
+
+
+def _quoted(answer: Answer, article: Article) -> Answer:
+    return replace(answer, quotes=quotes_of(answer.hits, article))
 
 
 def _answer(channel: Channel, prepared: Prepared, aliases: Aliases) -> Answer:
@@ -139,7 +153,12 @@ def _why(
         return f"{what} {trace.delivery_id} is {trace.state.value}{f': {trace.reply}' if trace.reply else ''}"
     if progress is not None and progress.counted:
         return "whether a mail was sent is no longer known: the deliveries of that time are only counted"
-    obstacle = _of_person(subscriber, wanted) or _of_article(article, progress) or _of_time(progress, wanted)
+    obstacle = (
+        _of_person(subscriber, wanted)
+        or paused(subscriber, article, progress)
+        or _of_article(article, progress)
+        or _of_time(progress, wanted)
+    )
     return f"no mail: {obstacle}" if obstacle else "would get it: the article is not stored"
 
 
