@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from alerts.app import App
+from alerts.cli import source_lists
 from alerts.cli.context import run_async
 from alerts.cli.output import JsonOption, note, print_json, print_table, say
 from alerts.core.errors import FetchError, InputError, RefusedTargetError
@@ -25,6 +26,8 @@ from alerts.sources.fetch import Fetcher
 from alerts.sources.parser_process import ParserProcess
 
 app = typer.Typer(no_args_is_help=True)
+app.command("import")(source_lists.import_)
+app.command("export")(source_lists.export)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As `alerts sources list` shows it.")]
 _AT_ONCE = 16  # one that hangs keeps nobody waiting but itself

@@ -197,3 +197,31 @@ def test_a_private_address_is_looked_at_only_when_allowed(alerts: Alerts, feed: 
 
     assert (refused.code, "--allow-private" in refused.err) == (2, True)
     assert [one["name"] for one in alerts("list", "--json").data] == ["seeds"]
+
+
+def test_a_list_of_feeds_goes_in_and_out(alerts: Alerts, tmp_path: Path) -> None:
+    (tmp_path / "feeds.opml").write_text(
+        """<opml version="1.0"><body><outline text="Cars">
+        <outline title="EV &amp; Co" xmlUrl="https://ev.example/feed"/>
+        <outline text="Broken" xmlUrl="file:///etc/passwd"/>
+        </outline></body></opml>"""
+    )
+
+    added = alerts("import", "feeds.opml")
+
+    assert (added.code, added.out) == (0, "1 added, 0 known, 1 rows passed over\n")
+    assert added.err.startswith("feeds.opml: line 3 (Broken): ")
+    assert alerts("export", "--opml", "out.opml").code == 0
+    assert alerts("export").out.count("<outline") == 1
+    assert alerts("import", "out.opml", "--json").data == {"added": 0, "known": 1, "problems": []}
+    assert 'title="EV &amp; Co" xmlUrl="https://ev.example/feed"' in (tmp_path / "out.opml").read_text()
+
+
+def test_a_file_that_is_no_list_adds_nothing(alerts: Alerts, tmp_path: Path) -> None:
+    (tmp_path / "feeds.opml").write_text("<opml>\n<body>")
+
+    refused = alerts("import", "feeds.opml")
+
+    assert (refused.code, "feeds.opml: line 2, column 7: " in refused.err) == (2, True)
+    assert alerts("import", "missing.opml").code == 2
+    assert alerts("export", "--opml", "no/such/folder").code == 2
