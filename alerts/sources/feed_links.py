@@ -15,9 +15,7 @@ from alerts.sources.encoding import decode_feed
 
 MOST_READ = 2_000_000  # characters of a page; links stand in its head
 _LONGEST_TITLE = 200
-_FEEDS = frozenset(
-    {"application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml"}
-)
+_FEEDS = frozenset({"application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml"})
 _JSON = "application/json"  # JSON Feed 1.0's type; it is that of any other JSON, too
 
 

@@ -55,7 +55,9 @@ def read_opml(data: bytes) -> FeedList:
     try:
         parseString(text.encode(), outlines, forbid_dtd=False)
     except DefusedXmlException as error:
-        raise InputError("the file declares entities or refers to others, which no OPML needs; it is not read") from error
+        raise InputError(
+            "the file declares entities or refers to others, which no OPML needs; it is not read"
+        ) from error
     except SAXParseException as error:
         where = f"line {error.getLineNumber()}, column {(error.getColumnNumber() or 0) + 1}"
         raise InputError(f"{where}: this is no sound XML ({error.getMessage()})") from error

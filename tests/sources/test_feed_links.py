@@ -77,7 +77,7 @@ def test_what_the_page_hides_is_not_offered() -> None:
 def test_a_broken_page_is_read_to_its_end() -> None:
     html = f"<html><head><title>Cars<meta <p></head><body><<div class='x><link {RSS} href='/lost'></div>"
 
-    assert urls(html + f"' ><table><link title=\"A &amp; B\n\" {RSS} href=/feed") == []
+    assert urls(html + f'\' ><table><link title="A &amp; B\n" {RSS} href=/feed') == []
     assert urls(f"<p><b></i><link {RSS} href=/feed><tr>") == ["https://cars.example/feed"]
 
 
