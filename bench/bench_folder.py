@@ -60,9 +60,7 @@ def _measure(place: Path, files: int) -> list[list[str]]:
             for number in range(CHANGED):
                 _write(seeds / f"{number}" / f"{number}.md", f"again about {number}")
             time.sleep(1.2)  # a file that just changed is looked at twice
-        done = subprocess.run(  # noqa: S603 - ourselves
-            [sys.executable, __file__, "--poll", str(place)], check=True, stdout=subprocess.PIPE
-        )
+        done = subprocess.run([sys.executable, __file__, "--poll", str(place)], check=True, stdout=subprocess.PIPE)
         one = json.loads(done.stdout)
         rows.append(
             [

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
-from xml.etree.ElementTree import Element, SubElement, indent, tostring  # noqa: S405 - only writes
-from xml.sax import SAXException, SAXParseException  # noqa: S406 - only names the errors
-from xml.sax.handler import ContentHandler  # noqa: S406 - defusedxml parses
-from xml.sax.xmlreader import AttributesImpl, Locator  # noqa: S406 - only types
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+from xml.sax import SAXException, SAXParseException
+from xml.sax.handler import ContentHandler
+from xml.sax.xmlreader import AttributesImpl, Locator
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.sax import parseString
