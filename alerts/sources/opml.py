@@ -77,7 +77,8 @@ def write_opml(feeds: Iterable[ListedFeed], *, title: str, now: datetime) -> byt
         name = _NOT_XML.sub("", feed.name)
         SubElement(body, "outline", type="rss", text=name, title=name, xmlUrl=feed.url)
     indent(opml)
-    return tostring(opml, encoding="utf-8", xml_declaration=True) + b"\n"
+    written: bytes = tostring(opml, encoding="utf-8", xml_declaration=True)
+    return written + b"\n"
 
 
 class _Outlines(ContentHandler):
