@@ -11,13 +11,17 @@ from zoneinfo import ZoneInfo
 import typer
 
 from alerts.app import App
+from alerts.cli import source_lists
 from alerts.cli.context import run_async
 from alerts.cli.floods import held_as_dict, held_in_words, mount
 from alerts.cli.output import JsonOption, note, print_json, print_table, say
-from alerts.core.errors import InputError
+from alerts.core.errors import FetchError, InputError, RefusedTargetError
+from alerts.core.feed_choice import choose as choose_feed
 from alerts.core.model import Source, SourceKind, SourceState
+from alerts.core.source_names import feed_location
 from alerts.services import sources as service
 from alerts.services.decide_flood import held_sources
+from alerts.services.discover_feed import discover_feed
 from alerts.services.poll import poll_feed
 from alerts.services.read_folder import read_folder
 from alerts.sources.fetch import Fetcher
@@ -25,6 +29,8 @@ from alerts.sources.parser_process import ParserProcess
 from alerts.storage.floods import Flood
 
 app = typer.Typer(no_args_is_help=True)
+app.command("import")(source_lists.import_)
+app.command("export")(source_lists.export)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As `alerts sources list` shows it.")]
 _AT_ONCE = 16  # one that hangs keeps nobody waiting but itself
@@ -63,19 +69,29 @@ def list_(ctx: typer.Context, *, json: JsonOption = False) -> None:
 @app.command()
 def add(
     ctx: typer.Context,
-    url: Annotated[str, typer.Argument(metavar="URL", help="Of an RSS, Atom or JSON feed.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="Of an RSS, Atom or JSON feed, or of a page with some.")],
     *,
     allow_private: Annotated[
         bool, typer.Option("--allow-private", help="The feed may be on a private or loopback address.")
+    ] = False,
+    choose: Annotated[int | None, typer.Option(metavar="NUMBER", help="Which of the feeds that a page offers.")] = None,
+    unasked: Annotated[
+        bool, typer.Option("--unasked", help="Take the address as it is; whether it is a feed, its first poll tells.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
     """Add a feed; what it holds at its first poll is stored and mailed to nobody."""
 
     async def ask(app: App) -> Source:
-        return await service.add_feed(app.db, url, allow_private=allow_private, now=app.clock())
+        location = feed_location(url)
+        if not unasked:
+            location = await _find_feed(app, location, choose, allow_private=allow_private)
+        return await service.add_feed(app.db, location, allow_private=allow_private, now=app.clock())
 
-    _show(run_async(ctx, ask), "added", json=json)
+    added = run_async(ctx, ask)
+    if added.location != url.strip():
+        note(f"the feed is {added.location}")
+    _show(added, "added", json=json)
 
 
 @app.command()
@@ -129,6 +145,18 @@ def remove(ctx: typer.Context, name: NameArgument, *, json: JsonOption = False) 
         return await service.remove_source(app.db, name)
 
     _show(run_async(ctx, ask), "removed", json=json)
+
+
+async def _find_feed(app: App, url: str, number: int | None, *, allow_private: bool) -> str:
+    """Return the address of the feed that is meant; raise InputError when that is not clear, or there is none."""
+    async with Fetcher(about=app.config.site.url) as fetcher, ParserProcess(children=1) as parser:
+        try:
+            found = await discover_feed(fetcher, parser, url, allow_private=allow_private)
+        except RefusedTargetError as error:
+            raise InputError(f"{error}; on the command line, --allow-private") from error
+        except FetchError as error:
+            raise InputError(f"{error}; --unasked adds the address all the same") from error
+    return url if found.is_feed else feed_location(choose_feed(found.links, number).url)
 
 
 async def poll_each(app: App, sources: Sequence[Source]) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from itertools import count
 from pathlib import PurePath
 from urllib.parse import unquote, urlsplit
@@ -47,6 +47,29 @@ def unique_name(wanted: str, taken: Container[str]) -> str:
     if wanted not in taken:
         return wanted
     return next(name for number in count(2) if (name := f"{wanted} {number}") not in taken)
+
+
+class FreshNames:
+    """Gives many sources names of their own; the thousandth "News" costs no more than the second."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._taken = set(taken)
+        self._next: dict[str, int] = {}
+
+    def give(self, wanted: str) -> str:
+        """Return ``wanted``, or with a number that makes it a name that nobody was given.
+
+        >>> names = FreshNames({"News"})
+        >>> names.give("News"), names.give("News")
+        ('News 2', 'News 3')
+        """
+        name = wanted
+        while name in self._taken:
+            number = self._next.get(wanted, 2)
+            self._next[wanted] = number + 1
+            name = f"{wanted} {number}"
+        self._taken.add(name)
+        return name
 
 
 def feed_location(written: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -11,13 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from alerts.config import SourceConfig
 from alerts.core.errors import InputError, NotFoundError
 from alerts.core.model import FirstPoll, Source, SourceKind, SourceState
-from alerts.core.source_names import feed_location, source_name, unique_name
+from alerts.core.source_names import FreshNames, feed_location, source_name, unique_name
 from alerts.storage import sources
 from alerts.storage.engine import Database
 
 CONFIG, CLI = "config", "cli"
 DEFAULT_EVERY = timedelta(minutes=5)
 DEFAULT_MAX_AGE = timedelta(hours=48)
+FEEDS_A_STEP = 500  # added in one transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,14 @@ class Synced:
     added: int
     removed: int
     kept: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddedFeeds:
+    """What became of a list of feeds."""
+
+    added: int
+    known: int  # sources already
 
 
 async def sync_sources(db: Database, configured: Sequence[SourceConfig], *, now: datetime) -> Synced:
@@ -44,20 +53,7 @@ async def sync_sources(db: Database, configured: Sequence[SourceConfig], *, now:
 
 async def add_feed(db: Database, url: str, *, allow_private: bool = False, now: datetime) -> Source:
     """Add a feed by hand, or bring a removed one back; raise InputError for a wrong URL or one that is there."""
-    source = Source(
-        id=0,
-        name="",
-        kind=SourceKind.FEED,
-        location=feed_location(url),
-        every=DEFAULT_EVERY,
-        first_poll=FirstPoll.SEEN,
-        max_age=DEFAULT_MAX_AGE,
-        allow_private=allow_private,
-        state=SourceState.OK,
-        reason=None,
-        next_poll_at=now,
-        polled_at=None,
-    )
+    source = _by_hand(url, "", allow_private=allow_private, now=now)
     async with db.transaction() as tx:
         existing = await sources.source_by_location(tx, source.location)
         if existing is not None and existing.state is not SourceState.REMOVED:
@@ -67,6 +63,29 @@ async def add_feed(db: Database, url: str, *, allow_private: bool = False, now: 
     if added is None:
         raise NotFoundError(f"the source {source.location} was removed at the same time; add it again")
     return added
+
+
+async def add_feeds(
+    db: Database,
+    feeds: Sequence[tuple[str, str]],
+    *,
+    allow_private: bool = False,
+    now: datetime,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> AddedFeeds:
+    """Add feeds by hand, each a URL and the name that it shall bear ("" for its usual one); those there are left alone.
+
+    Some hundred at a time in one transaction: what was interrupted is begun again, and adds the rest. Raises InputError
+    for a wrong URL. ``on_progress`` hears how many of how many are done.
+    """
+    wanted = [_by_hand(url, name, allow_private=allow_private, now=now) for url, name in feeds]
+    added = 0
+    for start in range(0, len(wanted), FEEDS_A_STEP):
+        step = wanted[start : start + FEEDS_A_STEP]
+        async with db.transaction() as tx:
+            added += await _add_step(tx, step, now=now)
+        on_progress(start + len(step), len(wanted))
+    return AddedFeeds(added=added, known=len(wanted) - added)
 
 
 async def pause_source(db: Database, name: str) -> Source:
@@ -97,6 +116,27 @@ async def remove_source(db: Database, name: str) -> Source:
             raise InputError(f"{name} stands in the config and would come back; remove it there, or pause it")
         await sources.rest_source(tx, source.id, state=SourceState.REMOVED)
         return replace(source, state=SourceState.REMOVED)
+
+
+async def _add_step(tx: AsyncConnection, step: Sequence[Source], *, now: datetime) -> int:
+    """Add those that are not there; return how many. Names are given from one look at those taken."""
+    there = {one.location: one for one in await sources.list_sources(tx, include_removed=True)}
+    names = FreshNames(await sources.taken_names(tx))
+    added = 0
+    for one in step:
+        existing = there.get(one.location)
+        if existing is not None and existing.state is not SourceState.REMOVED:
+            continue
+        wanted = one.name or source_name(one.kind, one.location)
+        if existing is None:
+            await sources.insert_source(tx, source=replace(one, name=names.give(wanted)), origin=CLI, now=now)
+        else:  # was removed
+            name = wanted if wanted == existing.name else names.give(wanted)
+            await sources.update_settings(tx, source=replace(one, id=existing.id, name=name), origin=CLI, now=now)
+            await sources.revive_source(tx, existing.id, now=now)
+        there[one.location] = one
+        added += 1
+    return added
 
 
 async def list_sources(db: Database) -> list[Source]:
@@ -151,6 +191,24 @@ async def _free_name(tx: AsyncConnection, wanted: Source, existing: Source | Non
     await sources.free_name(tx, name, but_of=existing)
     others = {taken for taken in await sources.taken_names(tx) if existing is None or taken != existing.name}
     return unique_name(name, others)
+
+
+def _by_hand(url: str, name: str, *, allow_private: bool, now: datetime) -> Source:
+    """Return a feed with the defaults; raise InputError for a wrong URL."""
+    return Source(
+        id=0,
+        name=name,
+        kind=SourceKind.FEED,
+        location=feed_location(url),
+        every=DEFAULT_EVERY,
+        first_poll=FirstPoll.SEEN,
+        max_age=DEFAULT_MAX_AGE,
+        allow_private=allow_private,
+        state=SourceState.OK,
+        reason=None,
+        next_poll_at=now,
+        polled_at=None,
+    )
 
 
 def _from_config(one: SourceConfig, now: datetime) -> Source:

@@ -1,4 +1,4 @@
-"""Read a JSON Feed (https://www.jsonfeed.org/version/1.1/) that a server sent; feedparser knows none."""
+"""Read a JSON Feed (https://www.jsonfeed.org/version/1.1/, and version 1) that a server sent; feedparser knows none."""
 
 from __future__ import annotations
 
@@ -53,10 +53,16 @@ def _entry(item: Mapping[str, object], feed: Mapping[str, object], url: str) -> 
 
 
 def _authors(values: Mapping[str, object]) -> Iterator[str]:
-    """Yield the names of version 1.1's ``authors`` and version 1's ``author``."""
-    for author in (*_list(values, "authors"), values.get("author")):
-        if isinstance(author, Mapping) and _text(author, "name"):
-            yield _text(author, "name")
+    """Yield the names of version 1.1's ``authors``; version 1's ``author`` only where there are none.
+
+    A feed for readers of both versions gives the same person twice.
+    """
+    named = [_name(author) for author in _list(values, "authors")]
+    yield from filter(None, named if any(named) else [_name(values.get("author"))])
+
+
+def _name(author: object) -> str:
+    return _text(author, "name") if isinstance(author, Mapping) else ""
 
 
 def _text(values: Mapping[str, object], key: str) -> str:

@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 from alerts.core.errors import FetchError
 from alerts.sources.feed import parse_feed
+from alerts.sources.feed_links import find_feed_links
 
 LENGTH = struct.Struct(">I")
 
@@ -43,15 +44,20 @@ def main() -> None:
 
 
 def answer_to(job: Mapping[str, str | None], body: bytes) -> dict[str, object]:
-    """Parse one feed; whatever goes wrong becomes an answer."""
+    """Do one job; whatever goes wrong becomes an answer."""
+    work = _look if job.get("work") == "look" else _parse
     try:
-        parsed = parse_feed(body, url=job["url"] or "", charset=job["charset"])
+        return work(body, job["url"] or "", job["charset"])
     except FetchError as error:
         return {"error": str(error)}
     except MemoryError:
         return {"error": "the feed needs more memory to read than a feed may"}
     except Exception as error:  # noqa: BLE001 - feedparser may raise anything on hostile input; the kind tells enough
         return {"error": f"the feed cannot be read ({type(error).__name__})"}
+
+
+def _parse(body: bytes, url: str, charset: str | None) -> dict[str, object]:
+    parsed = parse_feed(body, url=url, charset=charset)
     items = []
     for item in parsed.items:
         values = asdict(item)
@@ -59,6 +65,16 @@ def answer_to(job: Mapping[str, str | None], body: bytes) -> dict[str, object]:
         items.append(values)
     ttl_s = parsed.ttl and parsed.ttl.total_seconds()
     return {"items": items, "ttl_s": ttl_s, "hub": parsed.links.hub, "topic": parsed.links.topic}
+
+
+def _look(body: bytes, url: str, charset: str | None) -> dict[str, object]:
+    """Say whether it is a feed; else why not, and the feeds that it offers as a page."""
+    try:
+        parse_feed(body, url=url, charset=charset)
+    except FetchError as error:
+        links = [asdict(link) for link in find_feed_links(body, url=url, charset=charset)]
+        return {"is_feed": False, "reason": str(error), "links": links}
+    return {"is_feed": True, "reason": None, "links": []}
 
 
 def read_frame(stream: BinaryIO) -> bytes | None:

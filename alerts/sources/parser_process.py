@@ -11,12 +11,14 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
 import alerts
 from alerts.core.errors import FetchError
+from alerts.core.feed_choice import FeedLink
 from alerts.core.model import Item
 from alerts.core.websub import HubLinks
 from alerts.sources.entries import ParsedFeed
@@ -27,6 +29,15 @@ MEMORY_LIMIT = 512 * 1024 * 1024  # bytes of address space of a child
 CHILDREN = 2
 MAX_ANSWER = 64 * 1024 * 1024  # bytes; 2,000 items of a 10 MiB feed are less
 _FEEDS_PER_CHILD = 500  # then a new one takes over: whatever leaked is gone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What an answer turned out to be."""
+
+    is_feed: bool
+    reason: str | None = None  # why it is none
+    links: tuple[FeedLink, ...] = ()  # the feeds that it offers as a page
 
 
 class ParserProcess:
@@ -52,10 +63,20 @@ class ParserProcess:
 
     async def parse(self, body: bytes, *, url: str, charset: str | None = None) -> ParsedFeed:
         """Return what the feed holds; raise FetchError when it is no feed, or is too much to read."""
+        return _parsed(await self._ask({"url": url, "charset": charset}, body))
+
+    async def look(self, body: bytes, *, url: str, charset: str | None = None) -> Looked:
+        """Say whether it is a feed, and which ones it offers if it is a page; raise FetchError if it is too much."""
+        answer = await self._ask({"work": "look", "url": url, "charset": charset}, body)
+        links = tuple(FeedLink(**values) for values in answer["links"])
+        return Looked(is_feed=answer["is_feed"], reason=answer["reason"], links=links)
+
+    async def _ask(self, job: dict[str, str | None], body: bytes) -> dict[str, Any]:
+        """Have a child do a job within the limits; raise FetchError when it cannot."""
         async with self._child() as child:
             try:
                 async with asyncio.timeout(self._time_limit.total_seconds()):
-                    answer = await child.ask({"url": url, "charset": charset}, body)
+                    answer = await child.ask(job, body)
             except TimeoutError as error:
                 raise FetchError(
                     f"the feed takes longer than {self._time_limit.total_seconds():g} s to read"
@@ -64,7 +85,7 @@ class ParserProcess:
                 raise FetchError("the feed cannot be read: the process that tried died of it") from error
         if "error" in answer:
             raise FetchError(str(answer["error"]))
-        return _parsed(answer)
+        return answer
 
     async def close(self) -> None:
         """Kill every child and wait until it is gone."""

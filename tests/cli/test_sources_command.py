@@ -49,6 +49,11 @@ class Feed:
     url: str
     status: int = 200
     titles: tuple[str, ...] = ("Xiaomi opens a plant",)
+    page: str = ""  # what every other path than the feed's answers
+
+    @property
+    def home(self) -> str:
+        return self.url.removesuffix("/feed")
 
     @property
     def body(self) -> bytes:
@@ -74,10 +79,11 @@ def alerts(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
 def feed() -> Iterator[Feed]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            body = served.body if self.path == "/feed" or not served.page else served.page.encode()
             self.send_response(served.status)
-            self.send_header("Content-Length", str(len(served.body)))
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(served.body)
+            self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
             """Say nothing."""
@@ -128,7 +134,7 @@ def test_a_poll_that_fails_says_why_and_the_others_go_on(alerts: Alerts, feed: F
 
 
 def test_a_feed_on_a_private_address_is_not_polled_unless_bob_allows_it(alerts: Alerts, feed: Feed) -> None:
-    alerts("add", feed.url)
+    alerts("add", feed.url, "--unasked")
 
     polled = alerts("poll", "127.0.0.1")
 
@@ -152,3 +158,70 @@ def test_a_mistake_is_a_sentence_and_an_exit_code(
     answer = alerts(*arguments)
 
     assert (answer.code, says in answer.err, answer.out) == (code, True, "")
+
+
+LINK = '<link rel="alternate" type="application/rss+xml" title="{}" href="{}">'
+
+
+def test_the_only_feed_of_a_page_is_added_and_named(alerts: Alerts, feed: Feed) -> None:
+    feed.page = f"<html><head>{LINK.format('News', '/feed')}</head>"
+
+    added = alerts("add", feed.home, "--allow-private")
+
+    assert (added.code, added.out, added.err) == (0, "added: 127.0.0.1\n", f"the feed is {feed.url}\n")
+
+
+def test_of_several_feeds_one_is_chosen_by_its_number(alerts: Alerts, feed: Feed) -> None:
+    feed.page = LINK.format("Comments", "/comments") + LINK.format("News", "/news") + LINK.format("Cars", "/cars")
+
+    asked = alerts("add", feed.home, "--allow-private")
+    chosen = alerts("add", feed.home, "--allow-private", "--choose", "2", "--json")
+
+    assert (asked.code, asked.out) == (2, "")
+    assert f"offers 3 feeds; add --choose NUMBER, or give its address:\n  1  {feed.home}/news  News\n" in asked.err
+    assert chosen.data["location"] == f"{feed.home}/cars"
+    assert alerts("add", feed.home, "--allow-private", "--choose", "4").code == 2
+
+
+def test_a_page_without_a_feed_is_refused_and_can_be_added_unasked(alerts: Alerts, feed: Feed) -> None:
+    feed.status = 404
+
+    refused = alerts("add", feed.url, "--allow-private")
+
+    assert (refused.code, "has no feed there (404); --unasked" in refused.err) == (2, True)
+    assert alerts("add", feed.url, "--unasked").out == "added: 127.0.0.1\n"
+
+
+def test_a_private_address_is_looked_at_only_when_allowed(alerts: Alerts, feed: Feed) -> None:
+    refused = alerts("add", feed.url)
+
+    assert (refused.code, "--allow-private" in refused.err) == (2, True)
+    assert [one["name"] for one in alerts("list", "--json").data] == ["seeds"]
+
+
+def test_a_list_of_feeds_goes_in_and_out(alerts: Alerts, tmp_path: Path) -> None:
+    (tmp_path / "feeds.opml").write_text(
+        """<opml version="1.0"><body><outline text="Cars">
+        <outline title="EV &amp; Co" xmlUrl="https://ev.example/feed"/>
+        <outline text="Broken" xmlUrl="file:///etc/passwd"/>
+        </outline></body></opml>"""
+    )
+
+    added = alerts("import", "feeds.opml")
+
+    assert (added.code, added.out) == (0, "1 added, 0 known, 1 rows passed over\n")
+    assert added.err.startswith("feeds.opml: line 3 (Broken): ")
+    assert alerts("export", "--opml", "out.opml").code == 0
+    assert alerts("export").out.count("<outline") == 1
+    assert alerts("import", "out.opml", "--json").data == {"added": 0, "known": 1, "problems": []}
+    assert 'title="EV &amp; Co" xmlUrl="https://ev.example/feed"' in (tmp_path / "out.opml").read_text()
+
+
+def test_a_file_that_is_no_list_adds_nothing(alerts: Alerts, tmp_path: Path) -> None:
+    (tmp_path / "feeds.opml").write_text("<opml>\n<body>")
+
+    refused = alerts("import", "feeds.opml")
+
+    assert (refused.code, "feeds.opml: line 2, column 7: " in refused.err) == (2, True)
+    assert alerts("import", "missing.opml").code == 2
+    assert alerts("export", "--opml", "no/such/folder").code == 2

@@ -35,6 +35,7 @@ def test_a_bench_runs_to_its_end_and_prints_a_table(bench: Path) -> None:
         ("performance.md", "composing"),
         ("performance.md", "ledger"),
         ("performance.md", "matching"),
+        ("performance.md", "folder"),
         ("scaling.md", "cluster"),
     ],
 )

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,15 @@ from alerts.storage import articles, files, schema, sources
 from alerts.storage.engine import Database
 
 SECOND = timedelta(seconds=1)
+_OPENED: list[str] = []  # by the audit hook below, which nothing takes away again
+
+
+def _note_opened(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "open" and str(arguments[0]).endswith(".md"):
+        _OPENED.append(Path(str(arguments[0])).name)
+
+
+sys.addaudithook(_note_opened)
 
 
 @dataclass
@@ -405,3 +415,29 @@ async def test_a_paused_folder_is_not_read(desk: Desk) -> None:
         await sources.rest_source(tx, desk.source.id, state=SourceState.PAUSED)
     poll = await desk.look(once=True)
     assert (poll.read, poll.look_again_at) == (0, None)
+
+
+async def test_only_changed_files_are_opened(desk: Desk) -> None:
+    for number in range(300):
+        desk.write(f"{number % 7}/{number}.md", f"# Story {number}\n\nText of {number}.", age=9)
+    await desk.settle()
+
+    async def opened() -> list[str]:
+        _OPENED.clear()
+        await desk.settle()
+        return sorted(name for name in _OPENED)
+
+    assert await opened() == []  # nothing changed
+    desk.touch("1/1.md", age=2)
+    assert await opened() == ["1.md"]  # touched
+    desk.write("2/2.md", "# Story 2\n\nText of 9.", age=3)
+    assert await opened() == ["2.md"]  # as long as before
+    (desk.folder / "3" / "3.md").rename(desk.folder / "3" / "renamed.md")
+    assert await opened() == ["renamed.md"]
+    (desk.folder / "4" / "4.md").unlink()
+    assert await opened() == []  # gone
+    replacement = desk.write("5/5.md.tmp", "# Story 5\n\nText of 5.", age=9)
+    os.utime(replacement, ns=(0, (desk.folder / "5" / "5.md").stat().st_mtime_ns))
+    replacement.replace(desk.folder / "5" / "5.md")
+    assert await opened() == ["5.md"]  # another file of the same size and time
+    assert await opened() == []

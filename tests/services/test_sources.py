@@ -9,8 +9,10 @@ from alerts.config import SourceConfig
 from alerts.core.errors import InputError, NotFoundError
 from alerts.core.model import FirstPoll, Source, SourceKind, SourceState
 from alerts.services.sources import (
+    AddedFeeds,
     Synced,
     add_feed,
+    add_feeds,
     find_source,
     list_sources,
     pause_source,
@@ -184,3 +186,50 @@ class TestByHand:
         ):
             with pytest.raises(NotFoundError, match="sources list"):
                 await call
+
+
+class TestLists:
+    async def test_feeds_are_added_under_their_names_and_those_that_are_there_stay(self, db: Database) -> None:
+        await sync_sources(db, [CARS], now=NOON)
+        listed = [(CARS.location, "other"), ("https://a.example/feed", "News"), ("https://b.example/feed", "")]
+
+        assert await add_feeds(db, listed, now=NOON) == AddedFeeds(added=2, known=1)
+        assert await add_feeds(db, listed, now=NOON) == AddedFeeds(added=0, known=3)
+
+        assert await names(db) == ["Cars", "News", "b.example"]
+
+    async def test_feeds_of_one_name_get_names_of_their_own(self, db: Database) -> None:
+        listed = [(f"https://{number}.example/feed", "News") for number in range(3)]
+
+        await add_feeds(db, listed, now=NOON)
+
+        assert await names(db) == ["News", "News 2", "News 3"]
+
+    async def test_a_feed_that_is_listed_twice_is_added_once(self, db: Database) -> None:
+        listed = [("https://a.example/feed", "A"), ("https://a.example/feed", "B")]
+
+        assert await add_feeds(db, listed, now=NOON) == AddedFeeds(added=1, known=1)
+
+    async def test_a_removed_one_comes_back_and_begins_anew(self, db: Database) -> None:
+        source = await add_feed(db, "https://a.example/feed", now=NOON)
+        await polled(db, source)
+        await remove_source(db, source.name)
+
+        await add_feeds(db, [("https://b.example/feed", "x"), (source.location, "x")], allow_private=True, now=LATER)
+
+        back = await find_source(db, "x 2")
+        assert (back.id, back.polled_at, back.allow_private, back.next_poll_at) == (source.id, None, True, LATER)
+
+    async def test_a_wrong_address_adds_nothing(self, db: Database) -> None:
+        with pytest.raises(InputError):
+            await add_feeds(db, [("https://a.example/feed", ""), ("file:///etc/passwd", "")], now=NOON)
+        assert await list_sources(db) == []
+
+    async def test_many_are_added_in_steps_and_said(self, db: Database) -> None:
+        said: list[tuple[int, int]] = []
+        listed = [(f"https://{number}.example/feed", "News") for number in range(700)]
+
+        await add_feeds(db, listed, now=NOON, on_progress=lambda done, total: said.append((done, total)))
+
+        assert said == [(500, 700), (700, 700)]
+        assert len(await list_sources(db)) == 700

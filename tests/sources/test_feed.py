@@ -208,6 +208,55 @@ class TestJsonFeed:
         )
         assert (second.item_id, second.title, second.author) == ("note", "Only a note, without a title.", "Bob")
 
+    @pytest.mark.parametrize(
+        ("people", "author"),
+        [
+            ({"author": {"name": "Bob"}}, "Bob"),  # version 1
+            ({"authors": [{"name": "Alice"}, {"url": "https://x.example"}, {"name": "Carol"}]}, "Alice, Carol"),  # 1.1
+            ({"author": {"name": "Alice"}, "authors": [{"name": "Alice"}]}, "Alice"),  # for readers of both
+            ({"author": {"name": "Bob"}, "authors": []}, "Bob"),
+            ({"author": {"name": "Bob"}, "authors": [{"avatar": "https://x.example/a.png"}]}, "Bob"),
+            ({"author": "Bob", "authors": {"name": "Bob"}}, None),  # of wrong types
+        ],
+    )
+    @pytest.mark.parametrize("at_feed", [True, False])
+    def test_authors_are_read_in_both_versions(
+        self, people: dict[str, Any], author: str | None, *, at_feed: bool
+    ) -> None:
+        item = {"id": "1", "content_text": "x", **({} if at_feed else people)}
+
+        (read,) = items(
+            json.dumps({"version": "https://jsonfeed.org/version/1", **(people if at_feed else {}), "items": [item]})
+        )
+
+        assert read.author == author
+
+    def test_an_items_own_words_go_before_the_feeds(self) -> None:
+        item = {"id": 7.5, "content_text": "今日", "language": "zh", "authors": [{"name": "Li"}]}
+
+        (read,) = items(json.dumps({**JSON_FEED, "items": [item]}))
+
+        assert (read.item_id, read.language, read.author) == ("7.5", "zh", "Li")
+
+    def test_a_link_blogs_item_is_its_own_page_first_and_the_page_it_is_about_else(self) -> None:
+        about = "https://other.example/story"
+        both = {"id": "1", "url": "https://news.example/1", "external_url": about, "title": "A"}
+        only = {"id": "2", "external_url": about, "title": "B"}
+
+        assert [item.url for item in items(json.dumps({"items": [both, only]}))] == ["https://news.example/1", about]
+
+    def test_a_text_goes_before_the_markup_and_an_update_stands_in_for_a_date(self) -> None:
+        item = {
+            "id": "1",
+            "content_text": "plain",
+            "content_html": "<p>marked",
+            "date_modified": "2026-01-05T10:00:00Z",
+        }
+
+        (read,) = items("\ufeff" + json.dumps({"items": [item]}))
+
+        assert (read.summary, read.published_at) == (("plain",), datetime(2026, 1, 5, 10, 0, tzinfo=UTC))
+
     @pytest.mark.parametrize("text", ["{}", "[]", '{"items": 1}', '{"items": [', "[" * 100_000, '{"error": "log in"}'])
     def test_other_json_is_no_feed(self, text: str) -> None:
         with pytest.raises(FetchError):
