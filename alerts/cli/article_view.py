@@ -37,6 +37,7 @@ def article_as_dict(article: Article, channels: Sequence[str]) -> dict[str, Any]
         "first_seen_at": article.first_seen_at if article.id else None,
         "source": article.source_name or None,
         "channels": list(channels),
+        "same_story_as": article.same_story_as,
     }
 
 
@@ -50,6 +51,7 @@ def article_as_text(article: Article, channels: Sequence[str]) -> str:
         "published": item.published_at.isoformat() if item.published_at else "",
         "source": article.source_name,
         "language": item.language or "",
+        "same story": f"as article {article.same_story_as}, of another source" if article.same_story_as else "",
         "tags": ", ".join(item.tags),
         "tickers": ", ".join(item.tickers),
         "channels": ", ".join(channels),

@@ -37,6 +37,8 @@ def explain(
         print_json(_as_dict(found))
         return
     say(found.article.item.title)
+    if found.article.same_story_as is not None:
+        say(f"the same story as article {found.article.same_story_as} of another source: channels told then not again")
     for answer in found.answers:
         _say_answer(answer)
     if not found.answers:

@@ -13,7 +13,15 @@ from alerts.config.keys import Reader
 from alerts.config.model import Config
 from alerts.config.problems import Problems
 from alerts.config.relays import read_mail
-from alerts.config.site import read_database, read_retention, read_site, read_subscribe, read_templates, read_web
+from alerts.config.site import (
+    read_database,
+    read_matching,
+    read_retention,
+    read_site,
+    read_subscribe,
+    read_templates,
+    read_web,
+)
 from alerts.config.sources import read_channels, read_sources
 from alerts.core.errors import ConfigError
 
@@ -82,6 +90,7 @@ def _build(root: Mapping, environ: Environ[str, str], path: Path, problems: Prob
         mail=read_mail(top.section("mail"), folder),
         sources=read_sources(top, folder),
         channels=read_channels(top, folder),
+        matching=read_matching(top.section("matching")),
         templates=read_templates(top, folder),
         path=path.absolute(),
         folder=folder,

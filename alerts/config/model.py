@@ -107,6 +107,13 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Matching:
+    """How articles are matched."""
+
+    same_story: timedelta | None  # for so long the same story from another source is mailed once; None: never
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceConfig:
     """A source that the file declares."""
 
@@ -166,6 +173,7 @@ class Config:
     mail: Mail
     sources: tuple[SourceConfig, ...]
     channels: tuple[ChannelConfig, ...]
+    matching: Matching
     templates: Path | None  # mail templates here go before ours
     path: Path
     folder: Path  # of the config file; relative paths start here

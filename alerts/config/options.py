@@ -50,6 +50,15 @@ RETENTION = (
         help="how long a finished mail's row is kept before only its count is; null for ever",
     ),
 )
+MATCHING = (
+    Key(
+        name="same_story",
+        read=values.duration,
+        default=timedelta(hours=48),
+        nullable=True,
+        help="for so long a story that another source tells too is mailed once; null for never",
+    ),
+)
 TEMPLATES = Key(
     name="templates",
     read=str,
@@ -229,4 +238,5 @@ TOP = (
     "channels",
     "templates",
     "aliases",
+    "matching",
 )

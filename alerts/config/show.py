@@ -45,6 +45,7 @@ def shown(config: Config) -> dict[str, Any]:
         },
         "sources": [_source(source) for source in config.sources],
         "channels": [_channel(channel) for channel in config.channels],
+        "matching": {"same_story": _or_none(config.matching.same_story)},
         "templates": str(config.templates) if config.templates else None,
         "aliases": {it.name: list(it.others) for it in config.aliases},
     }

@@ -1,4 +1,4 @@
-"""Reads ``site``, ``retention``, ``web`` and ``subscribe``, the database's URL and the templates' folder."""
+"""Reads ``site``, ``retention``, ``matching``, ``web``, ``subscribe``, the database's URL and the templates' folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from alerts.config import options, values
 from alerts.config.keys import Reader
-from alerts.config.model import Retention, Site, Subscribe, Web, Websub
+from alerts.config.model import Matching, Retention, Site, Subscribe, Web, Websub
 from alerts.config.secret_files import secret_of
 
 SQLITE_EXAMPLE = "sqlite:///var/alerts.db"
@@ -43,6 +43,13 @@ def read_retention(reader: Reader) -> Retention:
     taken = reader.take_all(options.RETENTION)
     reader.refuse_unknown(taken)
     return Retention(**taken)
+
+
+def read_matching(reader: Reader) -> Matching:
+    """Read ``matching``."""
+    taken = reader.take_all(options.MATCHING)
+    reader.refuse_unknown(taken)
+    return Matching(**taken)
 
 
 def read_templates(reader: Reader, folder: Path) -> Path | None:

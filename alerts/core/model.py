@@ -38,7 +38,10 @@ class FirstPoll(StrEnum):
 
 
 class Disposition(StrEnum):
-    """Whether a stored article is mailed: decided at first sight, and once more by the operator where it was held."""
+    """Whether a stored article is mailed: decided at first sight, and once more by the operator where it was held.
+
+    Matching decides once more where it finds that its story was told.
+    """
 
     ALERT = "alert"  # new: matched and mailed
     SEEN = "seen"  # was there at the first poll: matched, not mailed
@@ -46,6 +49,7 @@ class Disposition(StrEnum):
     HELD = "held"  # part of a flood: matched, mailed to nobody until the operator decides
     DIGEST = "digest"  # of a flood that was released as one mail a subscriber
     DROPPED = "dropped"  # of a flood that was dropped: never mailed
+    REPEATED = "repeated"  # another source told the same story before, in every channel: matched, not mailed
 
 
 class FloodWatch(StrEnum):
@@ -177,6 +181,7 @@ class Article:
     first_seen_at: datetime
     disposition: Disposition
     matched_at: datetime | None = None
+    same_story_as: int | None = None  # the article of another source that told the story first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,7 +152,11 @@ class Flow:
 
     async def _match(self, job: Job) -> None:
         matched = await match_articles(
-            self._app.db, now=self._app.clock(), cache=self._channels, enlist=self._queue.enlist
+            self._app.db,
+            now=self._app.clock(),
+            cache=self._channels,
+            enlist=self._queue.enlist,
+            same_story=self._app.config.matching.same_story,
         )
         self._app.metrics.matched(matched.matches)
         for article_id, reason in matched.faults:

@@ -111,7 +111,7 @@ async def _match_all(app: App, summary: Summary) -> None:
     cache = ChannelCache()
     more = True
     while more:
-        matched = await match_articles(app.db, now=app.clock(), cache=cache)
+        matched = await match_articles(app.db, now=app.clock(), cache=cache, same_story=app.config.matching.same_story)
         summary.matches += matched.matches
         more = matched.more
 

@@ -183,6 +183,7 @@ def to_article(row: Row[Any]) -> Article:
         first_seen_at=row.first_seen_at,
         disposition=Disposition(row.disposition),
         matched_at=row.matched_at,
+        same_story_as=row.same_story_as,
     )
 
 

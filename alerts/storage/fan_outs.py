@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from alerts.core.model import DeliveryKind, DeliveryState, Frequency, Lane, SubscriptionState
 from alerts.storage.engine import insert
 from alerts.storage.schema import articles, deliveries, fan_outs, matches, subscribers, subscriptions
+from alerts.storage.stories import told_before
 
 #: Only a first row a subscriber and article is written, whatever ran before.
 _COLUMNS = ["kind", "lane", "subscriber_id", "article_id", "state", "due_at", "dated_at"]
@@ -76,8 +77,10 @@ async def _channels(tx: AsyncConnection, article_id: int) -> list[int]:
 async def owe_alerts(tx: AsyncConnection, article_id: int, *, after: int, up_to: int, now: datetime) -> int:
     """Write a delivery for each subscriber in (after, up_to] who wants this article at once; return how many are new.
 
-    Who subscribed after the article was matched gets nothing: a new subscription starts now. Nor does who pauses.
+    Who subscribed after the article was matched gets nothing: a new subscription starts now. Nor does who pauses, nor
+    whom another source's article told the story already.
     """
+    told = await _told(tx, article_id, after=after, up_to=up_to)
     wanting = (
         select(
             literal(DeliveryKind.ALERT.value),
@@ -99,6 +102,7 @@ async def owe_alerts(tx: AsyncConnection, article_id: int, *, after: int, up_to:
             subscriptions.c.subscriber_id <= up_to,
             subscriptions.c.activated_at <= articles.c.matched_at,
             subscriptions.c.subscriber_id.not_in(pausing(now)),
+            *([subscriptions.c.subscriber_id.not_in(told)] if told is not None else []),
         )
     )
     statement = insert(tx, deliveries).from_select(_COLUMNS, wanting).on_conflict_do_nothing()
@@ -109,6 +113,25 @@ def pausing(now: datetime) -> Select[tuple[int]]:
     """Ask for those who get no alerts now, by their own wish."""
     return select(subscribers.c.id).where(
         subscribers.c.paused_until_at.is_not(None), subscribers.c.paused_until_at > now
+    )
+
+
+async def _told(tx: AsyncConnection, article_id: int, *, after: int, up_to: int) -> Select[tuple[int]] | None:
+    """Ask which subscribers another article of the same story was for before; None where there is none."""
+    told = await told_before(tx, article_id)
+    if not told:
+        return None
+    return (
+        select(subscriptions.c.subscriber_id)
+        .join(matches, matches.c.channel_id == subscriptions.c.channel_id)
+        .where(
+            matches.c.article_id.in_(told),
+            subscriptions.c.state == SubscriptionState.ACTIVE,
+            subscriptions.c.frequency == Frequency.IMMEDIATE,
+            subscriptions.c.activated_at <= matches.c.matched_at,
+            subscriptions.c.subscriber_id > after,
+            subscriptions.c.subscriber_id <= up_to,
+        )
     )
 
 

@@ -20,7 +20,8 @@ from alerts.storage.engine import insert
 from alerts.storage.schema import articles, fan_outs, floods, matches, sources
 
 _HELD = articles.c.disposition == Disposition.HELD.value
-_BROUGHT = (Disposition.ALERT.value, Disposition.HELD.value)
+_MAILED = (Disposition.ALERT.value, Disposition.REPEATED.value)  # or would have been, had no other source told it first
+_BROUGHT = (*_MAILED, Disposition.HELD.value)
 _DECIDED = {
     FloodDecision.RELEASED: Disposition.ALERT,
     FloodDecision.DIGEST: Disposition.DIGEST,
@@ -170,7 +171,7 @@ async def _habit(tx: AsyncConnection, source_id: int, *, now: datetime) -> Habit
     )
     if first is None:
         return Habit(days=(), age=timedelta(0))
-    mailed = _brought(source_id, (Disposition.ALERT.value,)).where(articles.c.first_seen_at > first)
+    mailed = _brought(source_id, _MAILED).where(articles.c.first_seen_at > first)
     days = [
         mailed.where(
             and_(articles.c.first_seen_at > now - (day + 1) * WINDOW, articles.c.first_seen_at <= now - day * WINDOW)

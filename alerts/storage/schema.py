@@ -242,6 +242,7 @@ articles = Table(
     Column("match_faults", Integer, nullable=False, server_default=text("0")),
     Column("set_aside", Text),  # why matching or composing gave up on it
     Column("flood_id", Key),  # the flood that it was held in, whatever was decided then
+    Column("same_story_as", Key),  # the article that told the story first; no foreign key: the row may only be told of
     UniqueConstraint("source_id", "item_id"),
     Index("ix_articles_source_id_content_hash", "source_id", "content_hash"),
     Index("ix_articles_source_id_canonical_url", "source_id", "canonical_url"),
@@ -249,6 +250,7 @@ articles = Table(
     Index("ix_articles_source_id_first_seen_at", "source_id", "first_seen_at", "disposition"),
     _where("ix_articles_flood_id", "flood_id IS NOT NULL", "flood_id", "id"),
     _where("ix_articles_unmatched", "matched_at IS NULL", "id"),
+    _where("ix_articles_same_story_as", "same_story_as IS NOT NULL", "same_story_as"),
     sqlite_autoincrement=True,
 )
 
@@ -291,6 +293,24 @@ matches = Table(
     Column("hits", JSON, nullable=False),
     Column("matched_at", Utc, nullable=False),
     Index("ix_matches_channel_id_article_id", "channel_id", "article_id"),
+)
+
+repeats = Table(  # this article answers this channel too, but another source told it the story before: no match
+    "repeats",
+    metadata,
+    Column("article_id", Key, ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True),
+    Column("channel_id", Key, ForeignKey("channels.id"), primary_key=True),
+    Column("first_id", Key, ForeignKey("articles.id", ondelete="CASCADE"), nullable=False),  # that is in the channel
+    Index("ix_repeats_first_id_channel_id", "first_id", "channel_id"),
+)
+
+story_marks = Table(  # by which copies of the articles of the last days are found
+    "story_marks",
+    metadata,
+    Column("mark", BigInteger, primary_key=True, autoincrement=False),
+    Column("article_id", Key, ForeignKey("articles.id", ondelete="CASCADE"), primary_key=True),
+    Column("seen_at", Utc, nullable=False),
+    Index("ix_story_marks_seen_at", "seen_at"),
 )
 
 fan_outs = Table(  # an article that owes mails; the cursor moves up the subscribers' keys

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.model import DeliveryKind, DeliveryState, Lane
 from alerts.storage.delivery_counts import is_counted
-from alerts.storage.schema import articles, deliveries, digest_runs, fan_outs, matches, subscriptions
+from alerts.storage.schema import articles, deliveries, digest_runs, fan_outs, matches, repeats, subscriptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,7 @@ class Progress:
     set_aside: str | None  # the reason
     owes: bool  # it has a fan-out
     fanned_out_at: datetime | None
+    repeats: bool  # another source told its story in a channel that it answers
     counted: bool  # deliveries of it are no longer kept, but counted
 
 
@@ -53,6 +54,7 @@ async def progress_of(tx: AsyncConnection, article_id: int) -> Progress | None:
             articles.c.set_aside,
             fan_outs.c.article_id.is_not(None).label("owes"),
             fan_outs.c.finished_at.label("fanned_out_at"),
+            exists().where(repeats.c.article_id == articles.c.id).label("repeats"),
         )
         .outerjoin(fan_outs, fan_outs.c.article_id == articles.c.id)
         .where(articles.c.id == article_id)

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from alerts.core.channel_search import question
 from alerts.core.model import Channel, ChannelState
-from alerts.storage import articles, channels, directory
+from alerts.storage import articles, channels, directory, stories
 from alerts.storage.history import mails_a_month_of
 from alerts.web.page_number import PageNumber, page_number
 from alerts.web.slugs import channel_asked_for
@@ -60,6 +60,7 @@ async def channel_page(request: Request) -> Response:
         found = await directory.articles_of(
             tx, channel.id, limit=ARTICLES_A_PAGE + 1, before=int(before) if _KEY.match(before) else None
         )
+        copies = await stories.copies_of(tx, [one.article.id for one in found], channel.id)
         mails = (await mails_a_month_of(tx, now=site.now(), channel_ids=[channel.id])).get(channel.id)
         more = await more_channels(tx, channel)
     shown = found[:ARTICLES_A_PAGE]
@@ -71,7 +72,7 @@ async def channel_page(request: Request) -> Response:
         more=more,
         total=total,
         mails=mails,
-        entries=[(one.article, why(one.hits)) for one in shown],
+        entries=[(one.article, why(one.hits), copies.get(one.article.id, ())) for one in shown],
         older=shown[-1].article.id if len(found) > ARTICLES_A_PAGE else None,
     )
 

@@ -139,6 +139,24 @@ async def test_others_find_its_name_its_address_and_its_feeds(web: Website, worl
             assert page.findall(f".//a[@href='/c/xiaomi/feed.{kind}']") != []
 
 
+async def test_a_story_that_others_tell_too_stands_once_with_their_names(web: Website, world: World) -> None:
+    channel = await world.channel()
+    first = await world.article(await world.source(), channels=(channel,))
+    names = {"wire": "https://wire.example/a", "paper": None, HOSTILE: "javascript:alert(1)"}
+    for name, url in names.items():
+        copy = await world.article(await world.source(name))
+        row = {"article_id": copy, "channel_id": channel, "first_id": first}
+        async with world.db.transaction() as tx:
+            await tx.execute(update(schema.articles).where(schema.articles.c.id == copy).values(url=url))
+            await tx.execute(schema.repeats.insert().values(row))
+
+    (story,) = (await page_of(web, "/c/xiaomi")).findall(".//ol[@class='articles']/li")
+
+    (also,) = story.findall(".//p[@class='also']")
+    assert words(also) == f"Also at wire, paper, {' '.join(HOSTILE.split())}"
+    assert [one.get("href") for one in also.findall(".//a")] == ["https://wire.example/a"]
+
+
 async def test_a_hostile_name_stays_a_name_in_the_box_and_in_the_head(web: Website, world: World) -> None:
     await world.channel()
     await world.channel("tesla")

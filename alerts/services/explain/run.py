@@ -37,6 +37,7 @@ _OF_DISPOSITION = {
     Disposition.HELD: "its source brought far more than its habit: it is held until the operator releases or drops it",
     Disposition.DIGEST: "it was held as part of a flood and went out in a digest, of which this person is owed none",
     Disposition.DROPPED: "it was held as part of a flood, which the operator dropped",
+    Disposition.REPEATED: "another source told its story before, in every channel that it answers",
 }
 
 
@@ -157,7 +158,7 @@ def _why(
         _of_person(subscriber, wanted)
         or paused(subscriber, article, progress)
         or _of_article(article, progress)
-        or _of_time(progress, wanted)
+        or _of_time(article, progress, wanted)
     )
     return f"no mail: {obstacle}" if obstacle else "would get it: the article is not stored"
 
@@ -186,18 +187,30 @@ def _of_article(article: Article, progress: Progress | None) -> str | None:
         return f"the article was set aside: {progress.set_aside}"
     if progress.matched_at is None:
         return "the article still waits to be matched"
+    if article.disposition is Disposition.REPEATED:
+        return f"{_OF_DISPOSITION[article.disposition]}: article {article.same_story_as}"
     return _OF_DISPOSITION.get(article.disposition)
 
 
-def _of_time(progress: Progress | None, wanted: Sequence[Subscription]) -> str | None:
+def _of_time(article: Article, progress: Progress | None, wanted: Sequence[Subscription]) -> str | None:
     """Say why a mail that this person would get today was not owed when the article was matched."""
     if progress is None or progress.matched_at is None:
         return None
+    if not progress.owes and progress.repeats:  # held, until others had told it
+        return _OF_DISPOSITION[Disposition.REPEATED]
     if not progress.owes:
         return "when the article was matched, no channel answered"
     if all(one.activated_at is None or one.activated_at > progress.matched_at for one in _mailed(wanted)):
         return "the subscription began after the article was matched"
-    return "its fan-out is over" if progress.fanned_out_at else "its fan-out is still under way"
+    return _of_fan_out(progress, article)
+
+
+def _of_fan_out(progress: Progress, article: Article) -> str:
+    if progress.fanned_out_at is None:
+        return "its fan-out is still under way"
+    if article.same_story_as is not None:
+        return f"its fan-out is over; who was to get the same story as article {article.same_story_as} was left out"
+    return "its fan-out is over"
 
 
 def _mailed(wanted: Sequence[Subscription]) -> list[Subscription]:
