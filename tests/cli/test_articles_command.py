@@ -45,7 +45,7 @@ KEYS = {
         "first_seen_at",
         "source",
     ),
-    *("channels", "author"),
+    *("channels", "author", "same_story_as"),
 }
 
 
