@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from alerts.core.addresses import normalise
+from alerts.core.boilerplate import trim
 from alerts.core.errors import NotFoundError, QueryError
 from alerts.core.model import (
     Article,
@@ -21,7 +22,7 @@ from alerts.core.model import (
     SubscriptionState,
 )
 from alerts.core.query import Prepared, evaluate, parse, prepare
-from alerts.storage import channels, traces
+from alerts.storage import boilerplate, channels, traces
 from alerts.storage.engine import Database
 from alerts.storage.subscribers import subscriber_by_key
 from alerts.storage.subscriptions import subscriptions_of
@@ -80,13 +81,14 @@ async def explain_article(
         asked = await channels.active_channels(tx) if slug is None else await channels.channels_by_slugs(tx, [slug])
         if slug is not None and not asked:
             raise NotFoundError(f'There is no channel "{slug}"; `alerts channels list` shows them.')
+        learnt = await boilerplate.learnt_lines(tx, [article])
         subscriber = await subscriber_by_key(tx, address.key) if address else None
         subscriptions = await subscriptions_of(tx, [subscriber.id]) if subscriber else []
         progress = await traces.progress_of(tx, article.id) if stored else None
         trace = None
         if subscriber and stored:
             trace = await traces.trace_of(tx, article_id=article.id, subscriber_id=subscriber.id)
-    answers = tuple(await asyncio.to_thread(_ask, asked, article))
+    answers = tuple(await asyncio.to_thread(_ask, asked, article, learnt[article.source_id]))
     person = None
     if address is not None:
         ids = {channel.id for channel in asked}
@@ -101,9 +103,17 @@ async def explain_article(
     return Explanation(article=article, answers=answers, person=person)
 
 
-def _ask(asked: Sequence[Channel], article: Article) -> list[Answer]:
-    prepared = prepare(article.item, source_name=article.source_name)
-    return [_answer(channel, prepared) for channel in asked]
+def _ask(asked: Sequence[Channel], article: Article, learnt: frozenset[str]) -> list[Answer]:
+    trimmed = trim(article.item, learnt)
+    prepared = prepare(trimmed.item, source_name=article.source_name)
+    return [_say_left_out(_answer(channel, prepared), trimmed.left_out) for channel in asked]
+
+
+def _say_left_out(answer: Answer, lines: int) -> Answer:
+    """Add how many lines no query was asked about: captions, notes, and what the source prints under everything."""
+    if not lines:
+        return answer
+    return replace(answer, why=f"{answer.why}; {lines} {'line' if lines == 1 else 'lines'} left out as no part of it")
 
 
 def _answer(channel: Channel, prepared: Prepared) -> Answer:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from alerts.core.boilerplate import trim
 from alerts.core.errors import NotFoundError, QueryError
 from alerts.core.model import Article
 from alerts.core.query import Prepared, evaluate, parse, prepare
-from alerts.storage import articles, channels
+from alerts.storage import articles, boilerplate, channels
 from alerts.storage.engine import Database
 
 
@@ -37,9 +38,10 @@ async def try_channels(db: Database, *, slug: str | None = None, limit: int) -> 
     async with db.reading() as tx:
         asked = await channels.active_channels(tx) if slug is None else await channels.channels_by_slugs(tx, [slug])
         stored = await articles.latest(tx, limit=limit)
+        learnt = await boilerplate.learnt_lines(tx, stored)
     if slug is not None and not asked:
         raise NotFoundError(f'There is no channel "{slug}"; `alerts channels list` shows them.')
-    return await asyncio.to_thread(_try_all, [(channel.slug, channel.query) for channel in asked], stored)
+    return await asyncio.to_thread(_try_all, [(channel.slug, channel.query) for channel in asked], stored, learnt)
 
 
 async def try_query(db: Database, query: str, *, limit: int) -> Trial:
@@ -47,11 +49,15 @@ async def try_query(db: Database, query: str, *, limit: int) -> Trial:
     parse(query)
     async with db.reading() as tx:
         stored = await articles.latest(tx, limit=limit)
-    return (await asyncio.to_thread(_try_all, [(None, query)], stored))[0]
+        learnt = await boilerplate.learnt_lines(tx, stored)
+    return (await asyncio.to_thread(_try_all, [(None, query)], stored, learnt))[0]
 
 
-def _try_all(queries: Sequence[tuple[str | None, str]], stored: Sequence[Article]) -> list[Trial]:
-    prepared = [(article, prepare(article.item, source_name=article.source_name)) for article in stored]
+def _try_all(
+    queries: Sequence[tuple[str | None, str]], stored: Sequence[Article], learnt: Mapping[int, frozenset[str]]
+) -> list[Trial]:
+    items = [(article, trim(article.item, learnt[article.source_id]).item) for article in stored]
+    prepared = [(article, prepare(item, source_name=article.source_name)) for article, item in items]
     return [_try(slug, query, prepared) for slug, query in queries]
 
 
