@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from alerts.core.boilerplate import trim
 from alerts.core.model import Item
 from alerts.core.query import evaluate, parse, prepare
 from alerts.sources.formats import read_items
@@ -37,7 +38,7 @@ def texts(half: str) -> Iterator[tuple[Item, dict[str, list[str]]]]:
 def judgements(half: str) -> Iterator[Judgement]:
     """Ask ``about:`` for every labelled name."""
     for item, labels in texts(half):
-        prepared = prepare(item, source_name="Test")
+        prepared = prepare(trim(item).item, source_name="Test")
         for label, names in labels.items():
             for name in names:
                 verdict = evaluate(parse(f"about:{name}"), prepared)
