@@ -252,6 +252,17 @@ articles = Table(
     sqlite_autoincrement=True,
 )
 
+boilerplate = Table(  # lines of a source's articles, counted; an empty hash counts the articles themselves
+    "boilerplate",
+    metadata,
+    Column("source_id", Key, ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True),
+    Column("line_hash", Text, primary_key=True),
+    Column("articles", Integer, nullable=False),  # different ones that it stood in
+    Column("since", Integer, nullable=False),  # how many articles there were before the first of them
+    Column("last_seen_at", Utc, nullable=False),
+    Index("ix_boilerplate_source_id_last_seen_at", "source_id", "last_seen_at"),
+)
+
 channels = Table(
     "channels",
     metadata,
