@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 
@@ -16,6 +18,8 @@ class Metrics:
         self._owed = Counter("alerts_deliveries_owed", "Deliveries that came to be owed", registry=self.registry)
         self._deliveries = Counter("alerts_delivery_tries", "Tries to deliver", ["outcome"], registry=self.registry)
         self._rescued = Counter("alerts_claims_rescued", "Claims taken back", registry=self.registry)
+        self._told = Counter("alerts_source_news", "Sources told of, once each", ["news"], registry=self.registry)
+        self._sources = Gauge("alerts_sources", "Sources by how they do", ["state"], registry=self.registry)
         self._tick = Gauge("alerts_last_tick_seconds", "When the clock last ticked (Unix time)", registry=self.registry)
 
     def polled(self, *, worked: bool, new: int) -> None:
@@ -39,6 +43,15 @@ class Metrics:
     def rescued(self, claims: int) -> None:
         """Count claims taken back from dead workers."""
         self._rescued.inc(claims)
+
+    def told_of_source(self, news: str) -> None:
+        """Count what the operator was told of a source: failing, stopped, recovered."""
+        self._told.labels(news).inc()
+
+    def sources_are(self, counts: Mapping[str, int]) -> None:
+        """Remember how many sources are in each state."""
+        for state, count in counts.items():
+            self._sources.labels(state).set(count)
 
     def ticked(self, at: float) -> None:
         """Remember when the clock last ticked."""

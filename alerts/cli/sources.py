@@ -43,7 +43,7 @@ def list_(ctx: typer.Context, *, json: JsonOption = False) -> None:
         [
             one.name,
             one.kind.value,
-            one.state.value,
+            f"failing since {one.failing_since_at:%Y-%m-%d %H:%M}" if one.failing_since_at else one.state.value,
             f"{one.polled_at:%Y-%m-%d %H:%M}" if one.polled_at else "never",
             one.location,
             one.reason or "",
@@ -206,4 +206,7 @@ def _as_dict(one: Source) -> dict[str, Any]:
         "failing_since_at": one.failing_since_at,
         "polled_at": one.polled_at,
         "next_poll_at": one.next_poll_at,
+        "every_at_most_s": one.every_at_most and one.every_at_most.total_seconds(),
+        "moved_to": one.moved_to,
+        "warned_at": one.warned_at,
     }

@@ -108,6 +108,7 @@ class SourceConfig:
     first_poll: FirstPoll
     max_age: timedelta | None
     allow_private: bool
+    every_at_most: timedelta | None = None  # None: polled every ``every``, whatever its pace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -188,7 +188,13 @@ ALLOW_PRIVATE = Key(
     default=False,
     help="true lets this feed be on a private or loopback address",
 )
-SOURCE_KEYS = ("folder", "feed", "name", "every", "first_poll", "max_age", "allow_private")
+EVERY_AT_MOST = Key(
+    name="every_at_most",
+    read=values.poll_interval,
+    default=None,
+    help="a quiet feed is polled less often, up to so long apart; 1h where no every is written, else as every says",
+)
+SOURCE_KEYS = ("folder", "feed", "name", "every", "first_poll", "max_age", "allow_private", "every_at_most")
 
 CHANNEL = (
     Key(name="slug", read=values.slug, help="its name in URLs and commands: lower-case letters, digits, hyphens"),

@@ -11,10 +11,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from secrets import token_hex
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from alerts.core.errors import FetchError
+from alerts.core.feed_pace import Pace, interval, learn
+from alerts.core.health import is_back_at_its_first_place, is_worth_a_warning
 from alerts.core.model import Source, SourceKind
 from alerts.core.schedule import next_poll_at
 from alerts.queue import Enlist, Job, Step
@@ -23,6 +27,7 @@ from alerts.sources.fetch import Fetched
 from alerts.storage import sources
 from alerts.storage.articles import Stored, store_items
 from alerts.storage.engine import Database
+from alerts.storage.polls import worker_claim
 
 LEASE = timedelta(minutes=5)  # the longest fetch and the longest parse, several times over
 
@@ -45,6 +50,15 @@ class FeedParser(Protocol):
         ...
 
 
+class Health(Enum):
+    """What a poll says of its source that an operator wants to know, once."""
+
+    SAME = auto()  # nothing that was not told before, or a blip
+    FAILING = auto()  # it has been failing for long enough
+    STOPPED = auto()  # gone for good; polled no more
+    RECOVERED = auto()  # it works again, after a warning
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polled:
     """What a poll did."""
@@ -56,6 +70,7 @@ class Polled:
     seen: int = 0
     article_ids: tuple[int, ...] = ()  # of the new ones
     reason: str | None = None  # why it did not work
+    health: Health = Health.SAME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,16 +101,18 @@ async def poll_feed(
     jitter: float,
     only_due: bool = True,
     enlist: Enlist | None = None,
+    worker: str | None = None,
 ) -> Polled:
     """Poll a feed if its time has come (or whatever its time, without ``only_due``) and nobody else does.
 
-    ``enlist`` asks for the matching of what is new, in the transaction that stores it.
+    ``enlist`` asks for the matching of what is new, in the transaction that stores it. ``worker`` is who polls, as the
+    ledger knows it: when it dies, its claims are taken back at once and not only after their lease.
 
     Whatever the server does, the poll ends within the fetcher's and the parser's limits. A poll that failed changes no
     article and leaves the source's last success as it was.
     """
     # 1. Take the source.
-    claim = token_hex(16)
+    claim = worker_claim(token_hex(16), worker=worker)
     async with db.transaction() as tx:
         source = await sources.claim_source(tx, source_id, claim=claim, now=now, lease=LEASE, only_due=only_due)
     if source is None:
@@ -116,7 +133,10 @@ async def poll_feed(
 async def _ask(fetcher: Fetcher, parser: FeedParser, source: Source) -> _News:
     """Return what is new to us; a body that is the same as last time is not parsed again."""
     fetched = await fetcher.fetch(
-        source.location, etag=source.etag, last_modified=source.last_modified, allow_private=source.allow_private
+        source.moved_to or source.location,
+        etag=source.etag,
+        last_modified=source.last_modified,
+        allow_private=source.allow_private,
     )
     nothing = ParsedFeed(items=())
     if fetched.body is None:
@@ -134,34 +154,76 @@ async def _ask(fetcher: Fetcher, parser: FeedParser, source: Source) -> _News:
 async def _record_success(
     db: Database, source: Source, news: _News, *, claim: str, now: datetime, jitter: float, enlist: Enlist | None
 ) -> Polled:
-    fetched = news.fetched
-    hint = max(fetched.fresh_for or timedelta(0), news.feed.ttl or timedelta(0))
-    moved = f"moved for good to {fetched.moved_to}; write that address instead" if fetched.moved_to else None
+    """Store what came and when to come back, unless the claim was lost meanwhile."""
+    fetched, stored = news.fetched, _NOTHING
+    moved_to = _new_address(source, fetched)
     async with db.transaction() as tx:
+        if news.feed.items:
+            if not await sources.extend_lease(tx, source.id, claim=claim, now=now, lease=LEASE):
+                return NOT_CLAIMED
+            stored = await store_items(tx, source=source, items=news.feed.items, now=now)
+        pace = learn(
+            Pace(gap=source.gap, news_at=source.news_at), now=now, new=stored.new, at_most=source.every_at_most
+        )
         held = await sources.record_success(
             tx,
             source.id,
             claim=claim,
             now=now,
-            next_poll_at=next_poll_at(now=now, every=source.every, jitter=jitter, hint=hint),
+            next_poll_at=_again_at(source, news, pace, now=now, jitter=jitter),
             etag=fetched.etag,
             last_modified=fetched.last_modified,
             body_hash=news.body_hash,
-            reason=moved,
+            reason=f"moved for good to {moved_to}; write that address instead" if moved_to else None,
+            pace=pace,
+            moved_to=moved_to if _may_be_kept(source) else None,
         )
         if not held:
             return NOT_CLAIMED
-        stored = await store_items(tx, source=source, items=news.feed.items, now=now) if news.feed.items else _NOTHING
         if stored.new and enlist is not None:
             await enlist(tx, Job(Step.MATCH))
-    return Polled(worked=True, new=stored.new, changed=stored.changed, seen=stored.seen, article_ids=stored.article_ids)
+    return Polled(
+        worked=True,
+        new=stored.new,
+        changed=stored.changed,
+        seen=stored.seen,
+        article_ids=stored.article_ids,
+        health=Health.RECOVERED if source.warned_at else Health.SAME,
+    )
+
+
+def _again_at(source: Source, news: _News, pace: Pace, *, now: datetime, jitter: float) -> datetime:
+    wait = interval(pace, now=now, every=source.every, at_most=source.every_at_most)
+    hint = max(news.fetched.fresh_for or timedelta(0), news.feed.ttl or timedelta(0))
+    return next_poll_at(now=now, every=wait, jitter=jitter, hint=hint)
+
+
+def _new_address(source: Source, fetched: Fetched) -> str | None:
+    """Return where the feed is from now on, if not where the operator wrote; it counts once it gave the feed."""
+    if fetched.moved_to is None or fetched.body is None:
+        return source.moved_to
+    return fetched.moved_to if fetched.moved_to != source.location else None
+
+
+def _may_be_kept(source: Source) -> bool:
+    """Return whether a new address may take the place of the old one: not where that holds a password to go along."""
+    return "@" not in urlsplit(source.location).netloc
 
 
 async def _record_failure(
     db: Database, source: Source, error: FetchError, *, claim: str, now: datetime, jitter: float
 ) -> Polled:
+    """Record what went wrong and when to come back; decide whether the operator is told."""
+    failures, since = source.failures + 1, source.failing_since_at or now
+    moved_back = source.moved_to is not None and is_back_at_its_first_place(
+        now=now, failing_since_at=since, permanent=error.permanent
+    )
+    stopped = error.permanent and not moved_back
+    warned = is_worth_a_warning(
+        now=now, failures=failures, failing_since_at=since, stopped=stopped, warned=source.warned_at is not None
+    )
     again_at = next_poll_at(
-        now=now, every=source.every, jitter=jitter, failures=source.failures + 1, retry_after=error.retry_after
+        now=now, every=source.every, jitter=jitter, failures=failures, retry_after=error.retry_after
     )
     async with db.transaction() as tx:
         held = await sources.record_failure(
@@ -171,9 +233,14 @@ async def _record_failure(
             now=now,
             next_poll_at=again_at,
             reason=str(error),
-            stopped=error.permanent,
+            stopped=stopped,
+            warned=warned,
+            moved_back=moved_back,
         )
-    return Polled(worked=False, reason=str(error)) if held else NOT_CLAIMED
+    if not held:
+        return NOT_CLAIMED
+    told = (Health.STOPPED if stopped else Health.FAILING) if warned or stopped else Health.SAME
+    return Polled(worked=False, reason=str(error), health=told)
 
 
 _NOTHING = Stored(new=0, changed=0, seen=0, article_ids=())

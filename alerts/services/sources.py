@@ -17,6 +17,7 @@ from alerts.storage.engine import Database
 
 CONFIG, CLI = "config", "cli"
 DEFAULT_EVERY = timedelta(minutes=5)
+DEFAULT_EVERY_AT_MOST = timedelta(hours=1)
 DEFAULT_MAX_AGE = timedelta(hours=48)
 
 
@@ -57,6 +58,7 @@ async def add_feed(db: Database, url: str, *, allow_private: bool = False, now: 
         reason=None,
         next_poll_at=now,
         polled_at=None,
+        every_at_most=DEFAULT_EVERY_AT_MOST,
     )
     async with db.transaction() as tx:
         existing = await sources.source_by_location(tx, source.location)
@@ -163,4 +165,5 @@ def _from_config(one: SourceConfig, now: datetime) -> Source:
         reason=None,
         next_poll_at=now,
         polled_at=None,
+        every_at_most=one.every_at_most,
     )

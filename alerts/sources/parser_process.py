@@ -59,11 +59,11 @@ class ParserProcess:
                 raise FetchError(
                     f"the feed takes longer than {self._time_limit.total_seconds():g} s to read"
                 ) from error
-            except (OSError, EOFError, ValueError) as error:
+            except (OSError, EOFError, ValueError, TypeError, KeyError) as error:
                 raise FetchError("the feed cannot be read: the process that tried died of it") from error
-        if "error" in answer:
-            raise FetchError(str(answer["error"]))
-        return _parsed(answer)
+        if isinstance(answer, FetchError):
+            raise answer
+        return answer
 
     async def close(self) -> None:
         """Kill every child and wait until it is gone."""
@@ -110,8 +110,8 @@ class _Child:
         self.is_ready = True  # False while an answer is owed
         self.answers = 0
 
-    async def ask(self, job: dict[str, str | None], body: bytes) -> dict[str, Any]:
-        """Send a job and wait for its answer."""
+    async def ask(self, job: dict[str, str | None], body: bytes) -> ParsedFeed | FetchError:
+        """Send a job and wait for its answer: what the feed holds, or what the child says against it."""
         stdin, stdout = self._process.stdin, self._process.stdout
         if stdin is None or stdout is None:
             raise EOFError
@@ -119,13 +119,23 @@ class _Child:
         head = json.dumps(job).encode()
         stdin.writelines((LENGTH.pack(len(head)), head, LENGTH.pack(len(body)), body))
         await stdin.drain()
-        (length,) = LENGTH.unpack(await stdout.readexactly(LENGTH.size))
-        if length > MAX_ANSWER:
-            raise EOFError
-        answer: dict[str, Any] = json.loads(await stdout.readexactly(length))
+        answer = await self._answer(stdout)
         self.is_ready = True
         self.answers += 1
         return answer
+
+    async def _answer(self, stdout: asyncio.StreamReader) -> ParsedFeed | FetchError:
+        """Read an answer item by item, with the event loop's other work between them."""
+        head, room = await _frame(stdout, room=MAX_ANSWER)
+        if "error" in head:
+            return FetchError(str(head["error"]))
+        items: list[Item] = []
+        for _ in range(int(head["items"])):
+            values, room = await _frame(stdout, room=room)
+            items.append(_item(values))
+            await asyncio.sleep(0)
+        ttl = head["ttl_s"]
+        return ParsedFeed(items=tuple(items), ttl=None if ttl is None else timedelta(seconds=ttl))
 
     async def kill(self) -> None:
         """Kill it and wait for its end, so that no zombie and no open pipe stays."""
@@ -145,11 +155,13 @@ def _environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(Path(alerts.__file__).parent.parent), "PYTHONIOENCODING": "utf-8"}
 
 
-def _parsed(answer: dict[str, Any]) -> ParsedFeed:
-    ttl = answer["ttl_s"]
-    return ParsedFeed(
-        items=tuple(_item(values) for values in answer["items"]), ttl=None if ttl is None else timedelta(seconds=ttl)
-    )
+async def _frame(stdout: asyncio.StreamReader, *, room: int) -> tuple[dict[str, Any], int]:
+    """Read one frame of at most ``room`` bytes; return it, and the room that is left."""
+    (length,) = LENGTH.unpack(await stdout.readexactly(LENGTH.size))
+    if length > room:
+        raise EOFError
+    values: dict[str, Any] = json.loads(await stdout.readexactly(length))
+    return values, room - length
 
 
 def _item(values: dict[str, Any]) -> Item:

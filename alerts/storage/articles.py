@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -61,9 +62,10 @@ async def store_items(
     again with the same items changes nothing.
     """
     first = source.polled_at is None if first_poll is None else first_poll
-    sightings = [sight(item, now=now) for item in items]
+    # Two thousand long items take seconds to compare: in a thread, so that the event loop has its turns meanwhile.
+    sightings = await asyncio.to_thread(lambda: [sight(item, now=now) for item in items])
     known = await _known(tx, source.id, sightings)
-    batch = place(sightings, known, kind=source.kind)
+    batch = await asyncio.to_thread(place, sightings, known, kind=source.kind)
     await _rename(tx, batch.renamed)
     await _change(tx, batch.changes, now=now)
     rows = [_row(one, source=source, first_poll=first, now=now) for one in batch.new]

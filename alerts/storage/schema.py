@@ -148,7 +148,13 @@ sources = Table(
     Column("last_modified", Text),
     Column("body_hash", Text),
     Column("created_at", Utc, nullable=False),
+    Column("every_at_most_s", Integer),  # null: polled every_s exactly
+    Column("gap_s", Integer),  # what its polls taught of its pace
+    Column("news_at", Utc),
+    Column("moved_to", Text),  # where it is asked for since it moved for good
+    Column("warned_at", Utc),  # when the operator was told that it fails
     Index("ix_sources_next_poll_at", "next_poll_at"),
+    _where("ix_sources_lease_until", "lease_until IS NOT NULL", "lease_until"),
 )
 
 files = Table(  # what the folder source knows of each file, so that only changed ones are read

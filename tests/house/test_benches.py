@@ -34,6 +34,7 @@ def test_a_bench_runs_to_its_end_and_prints_a_table(bench: Path) -> None:
         ("performance.md", "delivery"),
         ("performance.md", "composing"),
         ("performance.md", "ledger"),
+        ("performance.md", "polling"),
         ("scaling.md", "cluster"),
     ],
 )
