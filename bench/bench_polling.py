@@ -38,6 +38,7 @@ from alerts.sources.fetch import Fetched, Fetcher, Limits
 from alerts.sources.parser_process import ParserProcess
 from alerts.storage import sources
 from alerts.storage.engine import Database, after_commit
+from alerts.storage.shared import SharedTransactions
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "servers"))
 
@@ -206,7 +207,7 @@ async def _unchanged(feeds: int, turns: int) -> str:
     with _server(1) as (port,):
         urls = [f"http://127.0.0.1:{port}/{number}" for number in range(feeds)]
         async with _ledger() as db, Fetcher(limits=limits) as fetcher, aiohttp.ClientSession() as session, Lag() as lag:
-            ids = await _add(db, urls, known=True)
+            ids, shared = await _add(db, urls, known=True), SharedTransactions(db)
 
             async def bare(number: int) -> None:
                 async with session.get(urls[number], headers={"If-None-Match": '"1"'}) as response:
@@ -216,7 +217,9 @@ async def _unchanged(feeds: int, turns: int) -> str:
                 await fetcher.fetch(urls[number], etag='"1"', allow_private=True)
 
             async def poll(number: int) -> None:
-                polled = await poll_feed(db, fetcher, _NoParser(), ids[number], now=NOON, jitter=0, only_due=False)
+                polled = await poll_feed(
+                    db, fetcher, _NoParser(), ids[number], now=NOON, jitter=0, only_due=False, shared=shared
+                )
                 if not polled.worked or not polled.claimed:
                     raise SystemExit(f"a poll did not work: {polled}")
 

@@ -23,6 +23,7 @@ from alerts.services.sources import list_sources
 from alerts.sources.fetch import Fetcher
 from alerts.sources.parser_process import ParserProcess
 from alerts.storage import polls, sources
+from alerts.storage.shared import SharedTransactions
 
 _log = structlog.get_logger(__name__)
 
@@ -63,6 +64,7 @@ class Polling:
         self._fetcher = fetcher
         self._parser = parser
         self._worker = worker
+        self._shared = SharedTransactions(app.db)
         self._behind: dict[
             str, deque[int]
         ] = {}  # what the last look held back, by host; a tick finds what is lost of it
@@ -141,6 +143,7 @@ class Polling:
             only_due=not once,
             enlist=enlist,
             worker=self._worker(),
+            shared=self._shared,
         )
         self._tell(source, done)
         return PollOutcome(

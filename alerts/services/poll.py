@@ -12,9 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from functools import partial
 from secrets import token_hex
 from typing import Protocol
 from urllib.parse import urlsplit
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.errors import FetchError
 from alerts.core.feed_pace import Pace, interval, learn
@@ -28,6 +31,7 @@ from alerts.storage import sources
 from alerts.storage.articles import Stored, store_items
 from alerts.storage.engine import Database
 from alerts.storage.polls import worker_claim
+from alerts.storage.shared import SharedTransactions
 
 LEASE = timedelta(minutes=5)  # the longest fetch and the longest parse, several times over
 
@@ -102,32 +106,41 @@ async def poll_feed(
     only_due: bool = True,
     enlist: Enlist | None = None,
     worker: str | None = None,
+    shared: SharedTransactions | None = None,
 ) -> Polled:
     """Poll a feed if its time has come (or whatever its time, without ``only_due``) and nobody else does.
 
     ``enlist`` asks for the matching of what is new, in the transaction that stores it. ``worker`` is who polls, as the
     ledger knows it: when it dies, its claims are taken back at once and not only after their lease.
 
+    ``shared`` are the transactions that polls side by side write their claims and outcomes in.
+
     Whatever the server does, the poll ends within the fetcher's and the parser's limits. A poll that failed changes no
     article and leaves the source's last success as it was.
     """
     # 1. Take the source.
     claim = worker_claim(token_hex(16), worker=worker)
-    async with db.transaction() as tx:
-        source = await sources.claim_source(tx, source_id, claim=claim, now=now, lease=LEASE, only_due=only_due)
+    shared = shared or SharedTransactions(db)
+    source = await shared.write(
+        partial(sources.claim_source, source_id=source_id, claim=claim, now=now, lease=LEASE, only_due=only_due)
+    )
     if source is None:
         return NOT_CLAIMED
     # 2. Ask and read.
     try:
         news = await _ask(fetcher, parser, source)
     except FetchError as error:
-        return await _record_failure(db, source, error, claim=claim, now=now, jitter=jitter)
+        return await _record_failure(shared, source, error, claim=claim, now=now, jitter=jitter)
     except asyncio.CancelledError:  # anything else is a fault of ours: the lease keeps it from being tried at once
         async with db.transaction() as tx:
             await sources.release_source(tx, source.id, claim=claim)
         raise
     # 3. Store what came, and that it came.
-    return await _record_success(db, source, news, claim=claim, now=now, jitter=jitter, enlist=enlist)
+    record = partial(_record_success, source, news, claim=claim, now=now, jitter=jitter, enlist=enlist)
+    if not news.feed.items:
+        return await shared.write(record)
+    async with db.transaction() as tx:
+        return await record(tx)
 
 
 async def _ask(fetcher: Fetcher, parser: FeedParser, source: Source) -> _News:
@@ -152,36 +165,40 @@ async def _ask(fetcher: Fetcher, parser: FeedParser, source: Source) -> _News:
 
 
 async def _record_success(
-    db: Database, source: Source, news: _News, *, claim: str, now: datetime, jitter: float, enlist: Enlist | None
+    source: Source,
+    news: _News,
+    tx: AsyncConnection,
+    *,
+    claim: str,
+    now: datetime,
+    jitter: float,
+    enlist: Enlist | None,
 ) -> Polled:
     """Store what came and when to come back, unless the claim was lost meanwhile."""
     fetched, stored = news.fetched, _NOTHING
     moved_to = _new_address(source, fetched)
-    async with db.transaction() as tx:
-        if news.feed.items:
-            if not await sources.extend_lease(tx, source.id, claim=claim, now=now, lease=LEASE):
-                return NOT_CLAIMED
-            stored = await store_items(tx, source=source, items=news.feed.items, now=now)
-        pace = learn(
-            Pace(gap=source.gap, news_at=source.news_at), now=now, new=stored.new, at_most=source.every_at_most
-        )
-        held = await sources.record_success(
-            tx,
-            source.id,
-            claim=claim,
-            now=now,
-            next_poll_at=_again_at(source, news, pace, now=now, jitter=jitter),
-            etag=fetched.etag,
-            last_modified=fetched.last_modified,
-            body_hash=news.body_hash,
-            reason=f"moved for good to {moved_to}; write that address instead" if moved_to else None,
-            pace=pace,
-            moved_to=moved_to if _may_be_kept(source) else None,
-        )
-        if not held:
+    if news.feed.items:
+        if not await sources.extend_lease(tx, source.id, claim=claim, now=now, lease=LEASE):
             return NOT_CLAIMED
-        if stored.new and enlist is not None:
-            await enlist(tx, Job(Step.MATCH))
+        stored = await store_items(tx, source=source, items=news.feed.items, now=now)
+    pace = learn(Pace(gap=source.gap, news_at=source.news_at), now=now, new=stored.new, at_most=source.every_at_most)
+    held = await sources.record_success(
+        tx,
+        source.id,
+        claim=claim,
+        now=now,
+        next_poll_at=_again_at(source, news, pace, now=now, jitter=jitter),
+        etag=fetched.etag,
+        last_modified=fetched.last_modified,
+        body_hash=news.body_hash,
+        reason=f"moved for good to {moved_to}; write that address instead" if moved_to else None,
+        pace=pace,
+        moved_to=moved_to if _may_be_kept(source) else None,
+    )
+    if not held:
+        return NOT_CLAIMED
+    if stored.new and enlist is not None:
+        await enlist(tx, Job(Step.MATCH))
     return Polled(
         worked=True,
         new=stored.new,
@@ -211,7 +228,7 @@ def _may_be_kept(source: Source) -> bool:
 
 
 async def _record_failure(
-    db: Database, source: Source, error: FetchError, *, claim: str, now: datetime, jitter: float
+    shared: SharedTransactions, source: Source, error: FetchError, *, claim: str, now: datetime, jitter: float
 ) -> Polled:
     """Record what went wrong and when to come back; decide whether the operator is told."""
     failures, since = source.failures + 1, source.failing_since_at or now
@@ -225,10 +242,10 @@ async def _record_failure(
     again_at = next_poll_at(
         now=now, every=source.every, jitter=jitter, failures=failures, retry_after=error.retry_after
     )
-    async with db.transaction() as tx:
-        held = await sources.record_failure(
-            tx,
-            source.id,
+    held = await shared.write(
+        partial(
+            sources.record_failure,
+            source_id=source.id,
             claim=claim,
             now=now,
             next_poll_at=again_at,
@@ -237,6 +254,7 @@ async def _record_failure(
             warned=warned,
             moved_back=moved_back,
         )
+    )
     if not held:
         return NOT_CLAIMED
     told = (Health.STOPPED if stopped else Health.FAILING) if warned or stopped else Health.SAME
