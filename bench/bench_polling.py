@@ -238,7 +238,7 @@ async def _unchanged(feeds: int, turns: int) -> str:
 async def _parsing(*, quick: bool) -> str:
     """Take feeds of several sizes through the child and into the ledger."""
     rows = []
-    sizes = ((20, 40), (50, 400)) if quick else ((20, 40), (50, 400), (2_000, 40), (2_000, 700))
+    sizes = ((20, 40), (50, 400)) if quick else ((20, 40), (50, 400), (2_000, 40), (2_000, 420))
     async with _ledger() as db, ParserProcess() as parser:
         urls = [f"https://news.example/{number}" for number in range(len(sizes))]
         ids = await _add(db, urls, known=False)

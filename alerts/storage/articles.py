@@ -19,6 +19,7 @@ from alerts.storage.engine import insert
 from alerts.storage.schema import articles, matches, sources
 
 _CHUNK = 500  # values in one IN list
+_ROWS = 100  # of one insert: what the event loop does between two of them is not kept waiting for long
 _SAME_KEY = 2_000  # rows of one look-up: a feed may link every article it ever had to one page
 
 
@@ -222,7 +223,10 @@ async def _insert(tx: AsyncConnection, rows: Sequence[dict[str, Any]]) -> list[i
     if not rows:
         return []
     statement = insert(tx, articles).on_conflict_do_nothing().returning(articles.c.id)
-    return sorted((await tx.scalars(statement, rows)).all())
+    ids: list[int] = []
+    for some in _batched(rows, _ROWS):
+        ids += (await tx.scalars(statement, some)).all()
+    return sorted(ids)
 
 
 def _row(sighting: Sighting, *, source: Source, first_poll: bool, now: datetime) -> dict[str, Any]:
