@@ -239,7 +239,7 @@ async def _parsing(*, quick: bool) -> str:
     """Take feeds of several sizes through the child and into the ledger."""
     rows = []
     sizes = ((20, 40), (50, 400)) if quick else ((20, 40), (50, 400), (2_000, 40), (2_000, 420))
-    async with _ledger() as db, ParserProcess() as parser:
+    async with _ledger() as db, ParserProcess(time_limit=timedelta(minutes=2)) as parser:
         urls = [f"https://news.example/{number}" for number in range(len(sizes))]
         ids = await _add(db, urls, known=False)
         await parser.parse(feed(1), url=urls[0])
