@@ -150,7 +150,13 @@ sources = Table(
     Column("created_at", Utc, nullable=False),
     Column("flood", Text, nullable=False, server_default=text("'auto'")),  # auto | off | a number
     Column("flood_from_at", Utc),  # what was first seen until then counts to no flood any more
+    Column("every_at_most_s", Integer),  # null: polled every_s exactly
+    Column("gap_s", Integer),  # what its polls taught of its pace
+    Column("news_at", Utc),
+    Column("moved_to", Text),  # where it is asked for since it moved for good
+    Column("warned_at", Utc),  # when the operator was told that it fails
     Index("ix_sources_next_poll_at", "next_poll_at"),
+    _where("ix_sources_lease_until", "lease_until IS NOT NULL", "lease_until"),
 )
 
 api_keys = Table(  # who may post articles; only a hash of the key is kept
