@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 
@@ -20,6 +22,8 @@ class Metrics:
         self._waiting = Gauge(
             "alerts_sources_held", "Sources whose flood waits for the operator's decision", registry=self.registry
         )
+        self._told = Counter("alerts_source_news", "Sources told of, once each", ["news"], registry=self.registry)
+        self._sources = Gauge("alerts_sources", "Sources by how they do", ["state"], registry=self.registry)
         self._tick = Gauge("alerts_last_tick_seconds", "When the clock last ticked (Unix time)", registry=self.registry)
 
     def polled(self, *, worked: bool, new: int) -> None:
@@ -43,6 +47,15 @@ class Metrics:
     def rescued(self, claims: int) -> None:
         """Count claims taken back from dead workers."""
         self._rescued.inc(claims)
+
+    def told_of_source(self, news: str) -> None:
+        """Count what the operator was told of a source: failing, stopped, recovered."""
+        self._told.labels(news).inc()
+
+    def sources_are(self, counts: Mapping[str, int]) -> None:
+        """Remember how many sources are in each state."""
+        for state, count in counts.items():
+            self._sources.labels(state).set(count)
 
     def ticked(self, at: float) -> None:
         """Remember when the clock last ticked."""

@@ -52,7 +52,7 @@ def list_(ctx: typer.Context, *, json: JsonOption = False) -> None:
         [
             one.name,
             one.kind.value,
-            one.state.value,
+            f"failing since {one.failing_since_at:%Y-%m-%d %H:%M}" if one.failing_since_at else one.state.value,
             f"{one.polled_at:%Y-%m-%d %H:%M}" if one.polled_at else "never",
             one.location,
             "; ".join(filter(None, (held_in_words(held.get(one.id)), one.reason))),
@@ -275,6 +275,9 @@ def _as_dict(one: Source) -> dict[str, Any]:
         "polled_at": one.polled_at,
         "next_poll_at": one.next_poll_at,
         "flood": one.flood,
+        "every_at_most_s": one.every_at_most and one.every_at_most.total_seconds(),
+        "moved_to": one.moved_to,
+        "warned_at": one.warned_at,
     }
 
 

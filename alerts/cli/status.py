@@ -44,6 +44,8 @@ def _as_dict(found: Status) -> dict[str, Any]:
                 "polled_at": one.polled_at,
                 "next_poll_at": one.next_poll_at,
                 "held": held_as_dict(one.flood),
+                "failing_since_at": one.failing_since_at,
+                "warned_at": one.warned_at,
                 "set_aside": [{"path": path, "reason": reason} for path, reason in one.set_aside],
             }
             for one in found.sources
@@ -101,7 +103,8 @@ def _print(found: Status, *, now: datetime) -> None:
     say(f"lag: {found.lag_s:.0f} s" if found.lag_s else "lag: none, nothing is due")
     for source in found.sources:
         polled = f"polled {source.polled_at:%Y-%m-%d %H:%M:%S} UTC" if source.polled_at else "not polled yet"
-        say(f"source {source.name}: {source.state}, {polled}" + (f" ({source.reason})" if source.reason else ""))
+        since = f" since {source.failing_since_at:%Y-%m-%d %H:%M:%S} UTC" if source.failing_since_at else ""
+        say(f"source {source.name}: {source.state}{since}, {polled}" + (f" ({source.reason})" if source.reason else ""))
         if source.flood is not None:
             say(f"  {held_in_words(source.flood)}")
         for path, reason in source.set_aside:

@@ -125,6 +125,7 @@ class SourceConfig:
     max_age: timedelta | None
     allow_private: bool
     flood: FloodWatch | int = FloodWatch.AUTO  # a number: so many in 24 hours
+    every_at_most: timedelta | None = None  # None: polled every ``every``, whatever its pace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -209,7 +209,13 @@ FLOOD = Key(
     default=FloodWatch.AUTO,
     help="auto holds what comes far beyond its habit, a number what comes beyond so many in 24 hours; or off",
 )
-SOURCE_KEYS = ("folder", "feed", "name", "every", "first_poll", "max_age", "allow_private", "flood")
+EVERY_AT_MOST = Key(
+    name="every_at_most",
+    read=values.poll_interval,
+    default=None,
+    help="a quiet feed is polled less often, up to so long apart; 1h where no every is written, else as every says",
+)
+SOURCE_KEYS = ("folder", "feed", "name", "every", "first_poll", "max_age", "allow_private", "flood", "every_at_most")
 
 CHANNEL = (
     Key(name="slug", read=values.slug, help="its name in URLs and commands: lower-case letters, digits, hyphens"),

@@ -85,6 +85,7 @@ def _source(source: SourceConfig) -> dict[str, Any]:
         source.kind.value: source.location,
         "name": source.name,
         "every": _duration(source.every),
+        **({"every_at_most": _or_none(source.every_at_most)} if source.every_at_most else {}),
         "first_poll": source.first_poll.value,
         "max_age": _or_none(source.max_age),
         **({"allow_private": source.allow_private} if source.kind is SourceKind.FEED else {}),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from alerts.config import options
@@ -13,6 +15,7 @@ from alerts.config.model import ChannelConfig, SourceConfig
 from alerts.core.model import SourceKind
 
 _DECLARED = (SourceKind.FOLDER, SourceKind.FEED)  # a key makes the source of what is posted, not the file
+DEFAULT_EVERY_AT_MOST = timedelta(hours=1)
 
 
 def read_sources(reader: Reader, folder: Path) -> tuple[SourceConfig, ...]:
@@ -57,11 +60,28 @@ def _folder_source(reader: Reader, folder: Path) -> SourceConfig:
 def _feed_source(reader: Reader) -> SourceConfig:
     url = reader.take(options.FEED) or ""
     taken = reader.take_all(
-        (options.EVERY_FEED, options.FIRST_POLL, options.MAX_AGE_FEED, options.ALLOW_PRIVATE, options.FLOOD)
+        (
+            options.EVERY_FEED,
+            options.FIRST_POLL,
+            options.MAX_AGE_FEED,
+            options.ALLOW_PRIVATE,
+            options.FLOOD,
+            options.EVERY_AT_MOST,
+        )
     )
+    _settle_interval(reader, taken)
     name = reader.take(options.SOURCE_NAME)
     reader.refuse_unknown(["feed", "name", *taken])
     return SourceConfig(kind=SourceKind.FEED, location=url, name=name or _name_of(url), **taken)
+
+
+def _settle_interval(reader: Reader, taken: dict[str, Any]) -> None:
+    """Let an ``every`` that stands alone mean what it says; without one, a feed's pace moves its interval."""
+    most = taken["every_at_most"]
+    if most is None and "every" not in reader:
+        taken["every_at_most"] = max(DEFAULT_EVERY_AT_MOST, taken["every"])
+    if most is not None and most < taken["every"]:
+        reader.note("every_at_most", "is shorter than 'every'; write a longer one, or leave it out")
 
 
 def _name_of(url: str) -> str:

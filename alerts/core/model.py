@@ -206,6 +206,11 @@ class Source:
     last_modified: str | None = None
     body_hash: str | None = None
     flood: FloodWatch | int = FloodWatch.AUTO  # a number: so many new articles in 24 hours, and it is held
+    every_at_most: timedelta | None = None  # the longest interval that its pace may lead to; None: ``every`` exactly
+    gap: timedelta | None = None  # its pace: the usual time between two articles
+    news_at: datetime | None = None  # when a poll last brought something new
+    moved_to: str | None = None  # where it is really asked for; ``location`` stays what the operator wrote
+    warned_at: datetime | None = None  # when the operator was told that it fails; None again once it works
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,7 +144,7 @@ def _box_names(lines: Iterable[str]) -> list[str]:
 
 def _is_noise(line: str) -> bool:
     """Say whether all of ``line`` is a caption, a call to action or a date."""
-    return _asks_or_dates(line) or _is_caption(line)
+    return _asks_or_dates(line) or is_caption(line)
 
 
 def _asks_or_dates(line: str) -> bool:
@@ -152,8 +152,8 @@ def _asks_or_dates(line: str) -> bool:
     return len(line) <= LONGEST_CALL and (_CALL.fullmatch(line) is not None or read_day(line) is not None)
 
 
-def _is_caption(line: str) -> bool:
-    """Say whether ``line`` tells where a picture comes from."""
+def is_caption(line: str) -> bool:
+    """Say whether all of ``line`` tells where a picture comes from."""
     if len(line) > LONGEST_CAPTION:
         return False
     in_brackets = _IN_BRACKETS.fullmatch(line) is not None and _CREDIT.search(line) is not None

@@ -27,6 +27,7 @@ from alerts.services.fan_out import fan_out, unfinished
 from alerts.services.fan_out_digest import fan_out_digest, unfinished_digests
 from alerts.services.maintain import maintain
 from alerts.services.match import ChannelCache, match_articles, something_to_match
+from alerts.services.poll import Health
 from alerts.services.retention import retain
 
 _log = structlog.get_logger(__name__)
@@ -127,6 +128,10 @@ class Flow:
         polled = await self._polling.poll(job.key, enlist=self._queue.enlist)
         self._app.metrics.polled(worked=polled.worked, new=polled.new)
         self._app.metrics.held(polled.held)
+        if polled.health is not Health.SAME:
+            self._app.metrics.told_of_source(polled.health.name.lower())
+        if polled.follows is not None:
+            await self._queue.enqueue(Job(Step.POLL, polled.follows))
         if polled.again_at is not None:
             self._enqueue_at(polled.again_at, job)
 
@@ -191,7 +196,8 @@ class Flow:
 
     async def _maintain(self, _job: Job) -> None:
         done = await maintain(self._app.db, now=self._app.clock(), judging=self._judges())
-        self._app.metrics.rescued(done.rescued)
+        self._app.metrics.rescued(done.rescued + done.polls)
+        self._app.metrics.sources_are({state.value: count for state, count in done.sources.items()})
         self._app.metrics.sources_held(len(await held_sources(self._app.db)))
         if done.rescued or done.buried:
             _log.info("claims_rescued", claims=done.rescued, workers=done.buried)

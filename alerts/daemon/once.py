@@ -58,7 +58,7 @@ async def run_once(app: App, *, say: Callable[[str], None]) -> Summary:
     beating = asyncio.create_task(worker.keep_beating(), name="heartbeat")
     try:
         await maintain(app.db, now=app.clock())
-        await _poll_all(app, summary, say, stop.is_set)
+        await _poll_all(app, worker, summary, say, stop.is_set)
         await _match_all(app, summary)
         await _fan_out_all(app, summary)
         say(f"{summary.matches} matches, {summary.deliveries_created} deliveries")
@@ -74,14 +74,16 @@ async def run_once(app: App, *, say: Callable[[str], None]) -> Summary:
     return summary
 
 
-async def _poll_all(app: App, summary: Summary, say: Callable[[str], None], stopping: Callable[[], bool]) -> None:
+async def _poll_all(
+    app: App, worker: Worker, summary: Summary, say: Callable[[str], None], stopping: Callable[[], bool]
+) -> None:
     """Poll every source, many at a time: one that hangs delays nobody else."""
     gate = asyncio.Semaphore(_POLLS_AT_ONCE)
 
     def progress(done: int, total: int) -> None:
         say(f"{done} of {total} files read")
 
-    async with Polling.open(app, progress=progress) as polling:
+    async with Polling.open(app, worker=lambda: worker.id, progress=progress) as polling:
         sources = await polling.all()
 
         async def poll(source: Source) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shlex
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,22 +15,30 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from alerts.app import App
+from alerts.core.hosts import host_of, take_turns
 from alerts.core.model import Source, SourceKind, SourceState
 from alerts.queue import Enlist
 from alerts.services.ask_hub import ask_hub, due_hubs
-from alerts.services.poll import poll_feed
+from alerts.services.poll import Health, Polled, poll_feed
 from alerts.services.read_folder import read_folder
 from alerts.services.sources import list_sources
 from alerts.sources.fetch import Fetcher
 from alerts.sources.hubs import Hubs
 from alerts.sources.parser_process import ParserProcess
-from alerts.storage import sources
+from alerts.storage import polls, sources
 from alerts.storage.floods import Holding
+from alerts.storage.shared import SharedTransactions
 
 _log = structlog.get_logger(__name__)
 
 _POLLED = (SourceState.OK, SourceState.FAILING)
-_DUE_AT_ONCE = 64
+_DUE_AT_ONCE = 128  # jobs a tick
+_LOOKED_AT = 5_000  # rows a tick: more feeds than that, all overdue and all of one host, keep the others waiting
+_NEWS_OF_HEALTH = {
+    Health.FAILING: "source_failing",
+    Health.STOPPED: "source_stopped",
+    Health.RECOVERED: "source_recovered",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,38 +49,61 @@ class PollOutcome:
     new: int
     again_at: datetime | None = None  # when files that just changed are ready to be read
     held: int = 0  # of the new ones, as part of a flood
+    health: Health = Health.SAME
+    follows: int | None = None  # the next of the same host, which waited until it had room
 
 
 class Polling:
     """Polls the sources of an app; one fetcher and one parser for all of them."""
 
     def __init__(
-        self, app: App, fetcher: Fetcher, parser: ParserProcess, hubs: Hubs, progress: Callable[[int, int], None]
+        self,
+        app: App,
+        fetcher: Fetcher,
+        parser: ParserProcess,
+        hubs: Hubs,
+        *,
+        progress: Callable[[int, int], None],
+        worker: Callable[[], str | None],
     ) -> None:
         self._app = app
         self._progress = progress
         self._fetcher = fetcher
         self.parser = parser
         self._hubs = hubs
+        self._worker = worker
+        self._shared = SharedTransactions(app.db)
+        #: What the last look held back, by host; a tick finds what is lost of it.
+        self._behind: dict[str, deque[int]] = {}
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, app: App, *, progress: Callable[[int, int], None] = lambda _done, _total: None
+        cls,
+        app: App,
+        *,
+        worker: Callable[[], str | None] = lambda: None,
+        progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> AsyncIterator[Polling]:
         """Give a ``Polling`` whose connections and children end with the block.
 
-        ``progress`` hears how many files of how many a folder's poll has read.
+        ``worker`` tells who polls, as the ledger knows it now. ``progress`` hears how many files of how many
+        a folder's poll has read.
         """
         about = app.config.site.url
         async with Fetcher(about=about) as fetcher, ParserProcess() as parser, Hubs(about=about) as hubs:
-            yield cls(app, fetcher, parser, hubs, progress)
+            yield cls(app, fetcher, parser, hubs, progress=progress, worker=worker)
 
     async def due(self) -> list[int]:
-        """Name the sources that are due."""
+        """Name the sources that are due and may be polled now, with few polls of one host at a time."""
+        now = self._app.clock()
         async with self._app.db.reading() as tx:
-            due = await sources.due_sources(tx, now=self._app.clock(), limit=_DUE_AT_ONCE)
-        return [one.id for one in due]
+            due = await polls.due_places(tx, now=now, limit=_LOOKED_AT)
+            polled = await polls.polled_places(tx, now=now) if due else []
+        hosts = [(source_id, None if url is None else host_of(url)) for source_id, url in due]
+        turn = take_turns(hosts, polled=map(host_of, polled), limit=_DUE_AT_ONCE)
+        self._behind = {host: deque(ids) for host, ids in turn.behind.items()}
+        return list(turn.now)
 
     async def due_hubs(self) -> Sequence[int]:
         """Name the subscriptions at hubs about which these are to be asked."""
@@ -120,6 +152,7 @@ class Polling:
             once=once,
             on_progress=self._progress,
             enlist=enlist,
+            worker=self._worker(),
         )
         tell_of_flood(source, done.holding, held=done.held)
         return PollOutcome(worked=done.worked, new=done.new, again_at=done.look_again_at, held=done.held)
@@ -135,11 +168,33 @@ class Polling:
             only_due=not once,
             enlist=enlist,
             may_subscribe=self._app.hub_callbacks is not None,
+            worker=self._worker(),
+            shared=self._shared,
         )
-        if not done.worked:
-            _log.warning("poll_failed", source=source.name, reason=done.reason)
+        self._tell(source, done)
         tell_of_flood(source, done.holding, held=done.held)
-        return PollOutcome(worked=done.worked, new=done.new, held=done.held)
+        return PollOutcome(
+            worked=done.worked,
+            new=done.new,
+            held=done.held,
+            health=done.health,
+            follows=None if once else self._follower(source),
+        )
+
+    def _follower(self, source: Source) -> int | None:
+        """Name the source that had to wait for this one's host, without waiting for the next tick."""
+        waiting = self._behind.get(host_of(source.moved_to or source.location))
+        return waiting.popleft() if waiting else None
+
+    def _tell(self, source: Source, done: Polled) -> None:
+        """Log what an operator wants to know: a source that fails for long, once, and that it works again."""
+        if done.health is Health.SAME:
+            if not done.worked:
+                _log.debug("poll_failed", source=source.name, reason=done.reason)
+            return
+        tell = _log.info if done.health is Health.RECOVERED else _log.warning
+        since = source.failing_since_at.isoformat() if source.failing_since_at else None
+        tell(_NEWS_OF_HEALTH[done.health], source=source.name, since=since, reason=done.reason)
 
 
 def tell_of_flood(source: Source, holding: Holding | None, *, held: int) -> None:

@@ -107,7 +107,7 @@ async def _serve(  # noqa: PLR0917 - what it wires
     clock = Clock()
     scheduling = Scheduling(app.db, worker, alone=app.db.dialect == "sqlite")
     async with (
-        Polling.open(app) as polling,
+        Polling.open(app, worker=lambda: worker.id) as polling,
         owned(worker.keep_beating(), "heartbeat"),
         _post(app, worker, node, asked) as post,
         _schedules(scheduling, node),
@@ -131,10 +131,10 @@ async def _serve(  # noqa: PLR0917 - what it wires
             _web(app, node, catcher, lambda: flow.ticked_at, polling.parser),
             owned(_watch_folders(polling, flow, node), "watch"),
         ):
-            _log.info("started", worker=worker.id, site=app.config.site.url, roles=",".join(sorted(node.roles)))
+            _log.info("started", worker=lambda: worker.id, site=app.config.site.url, roles=",".join(sorted(node.roles)))
             await asked.stop.wait()
-            _log.info("stopping", worker=worker.id)
-    _log.info("stopped", worker=worker.id)
+            _log.info("stopping", worker=lambda: worker.id)
+    _log.info("stopped", worker=lambda: worker.id)
 
 
 @contextlib.asynccontextmanager

@@ -47,7 +47,7 @@ class _Pool:
 
 #: Polls wait for other people's servers, so they have slots of their own. Of the rest the heaviest goes first.
 _POOLS = (
-    _Pool(slots=16, weights={"polls": 0}),
+    _Pool(slots=100, weights={"polls": 0}),
     _Pool(slots=4, weights={_NAMES[Lane.CONFIRMATION]: 50, _NAMES[Lane.IMMEDIATE]: 40, "matches": 30, "fan_outs": 20}),
     _Pool(slots=2, weights={_NAMES[Lane.DIGEST]: 20, "digest_runs": 10, "upkeep": 0}),
 )

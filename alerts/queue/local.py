@@ -15,7 +15,8 @@ from alerts.queue.port import Handler, Job, Step
 _log = structlog.get_logger(__name__)
 
 #: How many jobs of a step run at once. Polls wait for other people's servers; the rest is one writer's work.
-WORKERS: Mapping[Step, int] = {Step.POLL: 16}
+#: So many that feeds that hang, each for as long as a fetch may take, leave room for the others.
+WORKERS: Mapping[Step, int] = {Step.POLL: 100}
 
 
 class LocalQueue:

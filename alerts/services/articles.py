@@ -10,14 +10,15 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 
 from alerts.core.articles import content_hash
+from alerts.core.boilerplate import trim
 from alerts.core.errors import ArticleError, NotFoundError, QueryError
 from alerts.core.items import Parsed
-from alerts.core.model import Article, Channel, Disposition, Source, SourceKind
+from alerts.core.model import Article, Channel, Disposition, Item, Source, SourceKind
 from alerts.core.publication import Step, decide_publication
 from alerts.core.query import Aliases, Query, evaluate, parse, prepare
 from alerts.sources.folder import FileGoneError, look_at, read_file
 from alerts.sources.formats import read_items
-from alerts.storage import articles, channels, sources
+from alerts.storage import articles, boilerplate, channels, sources
 from alerts.storage.aliases import known_aliases
 from alerts.storage.engine import Database
 
@@ -64,12 +65,16 @@ async def matching_slugs(db: Database, asked: Sequence[Article]) -> list[list[st
     """Return, for each article, the slugs of the active channels whose queries match it as they are now."""
     async with db.reading() as tx:
         active, aliases = await channels.active_channels(tx), await known_aliases(tx)
-    return await asyncio.to_thread(_matching, active, aliases, asked)
+        learnt = await boilerplate.learnt_lines(tx, asked)
+    trimmed = [trim(article.item, learnt[article.source_id]).item for article in asked]
+    return await asyncio.to_thread(_matching, active, aliases, asked, trimmed)
 
 
-def _matching(active: Sequence[Channel], aliases: Aliases, asked: Sequence[Article]) -> list[list[str]]:
+def _matching(
+    active: Sequence[Channel], aliases: Aliases, asked: Sequence[Article], trimmed: Sequence[Item]
+) -> list[list[str]]:
     queries = {channel.slug: query for channel in active if (query := _parsed(channel.query, aliases)) is not None}
-    prepared = [prepare(article.item, source_name=article.source_name) for article in asked]
+    prepared = [prepare(item, source_name=article.source_name) for article, item in zip(asked, trimmed, strict=True)]
     return [[slug for slug, query in queries.items() if evaluate(query, one).matched] for one in prepared]
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from alerts.core.boilerplate import trim
 from alerts.core.edits import Edit
 from alerts.core.errors import QueryError
 from alerts.core.history import mails_a_month
 from alerts.core.model import Article
 from alerts.core.query import Query, evaluate, parse, prepare
-from alerts.storage import history
+from alerts.storage import boilerplate, history
 from alerts.storage.engine import Database
 
 PIECE = 100  # articles in memory at once
@@ -80,7 +81,9 @@ async def back_test(
         month = await history.month_of(tx, now=now)
     asked, last = 0, 0
     while piece := await _piece(db, now, last):
-        await asyncio.to_thread(_ask, tallies, piece)
+        async with db.reading() as tx:
+            learnt = await boilerplate.learnt_lines(tx, piece)
+        await asyncio.to_thread(_ask, tallies, piece, learnt)
         asked, last = asked + len(piece), piece[-1].id
         if progress is not None:
             progress(asked, max(asked, month.articles))
@@ -100,9 +103,9 @@ def _readable(query: str | None, read: Callable[[str], Query]) -> Query | None:
         return None
 
 
-def _ask(tallies: Sequence[_Tally], piece: Sequence[Article]) -> None:
+def _ask(tallies: Sequence[_Tally], piece: Sequence[Article], learnt: Mapping[int, frozenset[str]]) -> None:
     for article in piece:
-        prepared = prepare(article.item, source_name=article.source_name)
+        prepared = prepare(trim(article.item, learnt[article.source_id]).item, source_name=article.source_name)
         headline = Headline(id=article.id, title=article.item.title)
         for tally in tallies:
             matched_old = tally.old is not None and evaluate(tally.old, prepared).matched

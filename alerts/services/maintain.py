@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from alerts.core.deliveries import LIFETIMES
-from alerts.storage import deliveries, workers
+from alerts.core.model import SourceState
+from alerts.storage import deliveries, polls, workers
 from alerts.storage.engine import Database
 
 SILENCE = timedelta(seconds=8)  # a worker not heard of for so long is dead, or must stop: see services.deliver
@@ -21,6 +23,8 @@ class Maintained:
     buried: int
     rescued: int
     expired: int
+    polls: int  # claims on sources, taken back
+    sources: Mapping[SourceState, int]  # how many do how
 
 
 async def rescue(db: Database, *, now: datetime, judging: bool = True) -> tuple[int, int]:
@@ -54,4 +58,10 @@ async def expire(db: Database, *, now: datetime) -> int:
 async def maintain(db: Database, *, now: datetime, judging: bool = True) -> Maintained:
     """Do one round of all of it; ``judging`` as for ``rescue``."""
     buried, rescued = await rescue(db, now=now, judging=judging)
-    return Maintained(buried=buried, rescued=rescued, expired=await expire(db, now=now))
+    async with db.transaction() as tx:
+        living = {worker.id for worker in await workers.living(tx)}
+        released = await polls.release_of_dead(tx, living=living)
+        counted = await polls.count_by_state(tx)
+    return Maintained(
+        buried=buried, rescued=rescued, expired=await expire(db, now=now), polls=released, sources=counted
+    )

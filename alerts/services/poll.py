@@ -11,12 +11,17 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import Enum, auto
+from functools import partial
 from secrets import token_hex, token_urlsafe
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.errors import FetchError
+from alerts.core.feed_pace import Pace, interval, learn
+from alerts.core.health import is_back_at_its_first_place, is_worth_a_warning
 from alerts.core.model import Source, SourceKind
 from alerts.core.schedule import next_poll_at
 from alerts.core.websub import SECRET_LENGTH, TOKEN_LENGTH, TRUSTED_FOR, HubLinks, calmer
@@ -27,6 +32,8 @@ from alerts.storage import sources, websub
 from alerts.storage.articles import Stored, store_items
 from alerts.storage.engine import Database
 from alerts.storage.floods import Holding
+from alerts.storage.polls import worker_claim
+from alerts.storage.shared import SharedTransactions
 
 LEASE = timedelta(minutes=5)  # the longest fetch and the longest parse, several times over
 
@@ -49,6 +56,15 @@ class FeedParser(Protocol):
         ...
 
 
+class Health(Enum):
+    """What a poll says of its source that an operator wants to know, once."""
+
+    SAME = auto()  # nothing that was not told before, or a blip
+    FAILING = auto()  # it has been failing for long enough
+    STOPPED = auto()  # gone for good; polled no more
+    RECOVERED = auto()  # it works again, after a warning
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polled:
     """What a poll did."""
@@ -62,6 +78,7 @@ class Polled:
     reason: str | None = None  # why it did not work
     held: int = 0  # of the new ones, as part of a flood
     holding: Holding | None = None  # the flood
+    health: Health = Health.SAME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,40 +111,54 @@ async def poll_feed(
     only_due: bool = True,
     enlist: Enlist | None = None,
     may_subscribe: bool = False,
+    worker: str | None = None,
+    shared: SharedTransactions | None = None,
 ) -> Polled:
     """Poll a feed if its time has come (or whatever its time, without ``only_due``) and nobody else does.
 
-    ``enlist`` asks for the matching of what is new, in the transaction that stores it. ``may_subscribe``
-    lets the hub that the feed names be asked for its news.
+    ``enlist`` asks for the matching of what is new, in the transaction that stores it. ``may_subscribe`` lets the hub
+    that the feed names be asked for its news. ``worker`` is who polls, as the ledger knows it: when it dies, its claims
+    are taken back at once and not only after their lease.
+
+    ``shared`` are the transactions that polls side by side write their claims and outcomes in.
 
     Whatever the server does, the poll ends within the fetcher's and the parser's limits. A poll that failed changes no
     article and leaves the source's last success as it was.
     """
     # 1. Take the source.
-    claim = token_hex(16)
-    async with db.transaction() as tx:
-        source = await sources.claim_source(tx, source_id, claim=claim, now=now, lease=LEASE, only_due=only_due)
+    claim = worker_claim(token_hex(16), worker=worker)
+    shared = shared or SharedTransactions(db)
+    source = await shared.write(
+        partial(sources.claim_source, source_id=source_id, claim=claim, now=now, lease=LEASE, only_due=only_due)
+    )
     if source is None:
         return NOT_CLAIMED
     # 2. Ask and read.
     try:
         news = await _ask(fetcher, parser, source)
     except FetchError as error:
-        return await _record_failure(db, source, error, claim=claim, now=now, jitter=jitter)
+        return await _record_failure(shared, source, error, claim=claim, now=now, jitter=jitter)
     except asyncio.CancelledError:  # anything else is a fault of ours: the lease keeps it from being tried at once
         async with db.transaction() as tx:
             await sources.release_source(tx, source.id, claim=claim)
         raise
     # 3. Store what came, and that it came.
-    return await _record_success(
-        db, source, news, claim=claim, now=now, jitter=jitter, enlist=enlist, may_subscribe=may_subscribe
+    record = partial(
+        _record_success, source, news, claim=claim, now=now, jitter=jitter, enlist=enlist, may_subscribe=may_subscribe
     )
+    if not news.feed.items:
+        return await shared.write(record)
+    async with db.transaction() as tx:
+        return await record(tx)
 
 
 async def _ask(fetcher: Fetcher, parser: FeedParser, source: Source) -> _News:
     """Return what is new to us; a body that is the same as last time is not parsed again."""
     fetched = await fetcher.fetch(
-        source.location, etag=source.etag, last_modified=source.last_modified, allow_private=source.allow_private
+        source.moved_to or source.location,
+        etag=source.etag,
+        last_modified=source.last_modified,
+        allow_private=source.allow_private,
     )
     nothing = ParsedFeed(items=())
     if fetched.body is None:
@@ -144,9 +175,9 @@ async def _ask(fetcher: Fetcher, parser: FeedParser, source: Source) -> _News:
 
 
 async def _record_success(
-    db: Database,
     source: Source,
     news: _News,
+    tx: AsyncConnection,
     *,
     claim: str,
     now: datetime,
@@ -154,30 +185,34 @@ async def _record_success(
     enlist: Enlist | None,
     may_subscribe: bool,
 ) -> Polled:
-    fetched = news.fetched
-    hint = max(fetched.fresh_for or timedelta(0), news.feed.ttl or timedelta(0))
-    moved = f"moved for good to {fetched.moved_to}; write that address instead" if fetched.moved_to else None
-    async with db.transaction() as tx:
-        live = may_subscribe and await websub.is_live(tx, source.id, now=now, within=TRUSTED_FOR)
-        hint = max(hint, calmer(source.every, live=live))
-        held = await sources.record_success(
-            tx,
-            source.id,
-            claim=claim,
-            now=now,
-            next_poll_at=next_poll_at(now=now, every=source.every, jitter=jitter, hint=hint),
-            etag=fetched.etag,
-            last_modified=fetched.last_modified,
-            body_hash=news.body_hash,
-            reason=moved,
-        )
-        if not held:
+    """Store what came and when to come back, unless the claim was lost meanwhile."""
+    fetched, stored = news.fetched, _NOTHING
+    moved_to = _new_address(source, fetched)
+    if news.feed.items:
+        if not await sources.extend_lease(tx, source.id, claim=claim, now=now, lease=LEASE):
             return NOT_CLAIMED
-        stored = await store_items(tx, source=source, items=news.feed.items, now=now) if news.feed.items else _NOTHING
-        if stored.new and enlist is not None:
-            await enlist(tx, Job(Step.MATCH))
-        if may_subscribe:
-            await _note_hub(tx, source, news, now=now, found_news=bool(stored.new))
+        stored = await store_items(tx, source=source, items=news.feed.items, now=now)
+    pace = learn(Pace(gap=source.gap, news_at=source.news_at), now=now, new=stored.new, at_most=source.every_at_most)
+    live = may_subscribe and await websub.is_live(tx, source.id, now=now, within=TRUSTED_FOR)
+    held = await sources.record_success(
+        tx,
+        source.id,
+        claim=claim,
+        now=now,
+        next_poll_at=_again_at(source, news, pace, now=now, jitter=jitter, live=live),
+        etag=fetched.etag,
+        last_modified=fetched.last_modified,
+        body_hash=news.body_hash,
+        reason=f"moved for good to {moved_to}; write that address instead" if moved_to else None,
+        pace=pace,
+        moved_to=moved_to if _may_be_kept(source) else None,
+    )
+    if not held:
+        return NOT_CLAIMED
+    if stored.new and enlist is not None:
+        await enlist(tx, Job(Step.MATCH))
+    if may_subscribe:
+        await _note_hub(tx, source, news, now=now, found_news=bool(stored.new))
     return Polled(
         worked=True,
         new=stored.new,
@@ -186,6 +221,7 @@ async def _record_success(
         article_ids=stored.article_ids,
         held=stored.held,
         holding=stored.holding,
+        health=Health.RECOVERED if source.warned_at else Health.SAME,
     )
 
 
@@ -198,23 +234,57 @@ async def _note_hub(tx: AsyncConnection, source: Source, news: _News, *, now: da
         await websub.distrust(tx, source.id)
 
 
+def _again_at(source: Source, news: _News, pace: Pace, *, now: datetime, jitter: float, live: bool) -> datetime:
+    """Return when to poll next: by its pace, not before it wants us back, and rarer while a hub pushes."""
+    wait = interval(pace, now=now, every=source.every, at_most=source.every_at_most)
+    hint = max(news.fetched.fresh_for or timedelta(0), news.feed.ttl or timedelta(0), calmer(source.every, live=live))
+    return next_poll_at(now=now, every=wait, jitter=jitter, hint=hint)
+
+
+def _new_address(source: Source, fetched: Fetched) -> str | None:
+    """Return where the feed is from now on, if not where the operator wrote; it counts once it gave the feed."""
+    if fetched.moved_to is None or fetched.body is None:
+        return source.moved_to
+    return fetched.moved_to if fetched.moved_to != source.location else None
+
+
+def _may_be_kept(source: Source) -> bool:
+    """Return whether a new address may take the place of the old one: not where that holds a password to go along."""
+    return "@" not in urlsplit(source.location).netloc
+
+
 async def _record_failure(
-    db: Database, source: Source, error: FetchError, *, claim: str, now: datetime, jitter: float
+    shared: SharedTransactions, source: Source, error: FetchError, *, claim: str, now: datetime, jitter: float
 ) -> Polled:
-    again_at = next_poll_at(
-        now=now, every=source.every, jitter=jitter, failures=source.failures + 1, retry_after=error.retry_after
+    """Record what went wrong and when to come back; decide whether the operator is told."""
+    failures, since = source.failures + 1, source.failing_since_at or now
+    moved_back = source.moved_to is not None and is_back_at_its_first_place(
+        now=now, failing_since_at=since, permanent=error.permanent
     )
-    async with db.transaction() as tx:
-        held = await sources.record_failure(
-            tx,
-            source.id,
+    stopped = error.permanent and not moved_back
+    warned = is_worth_a_warning(
+        now=now, failures=failures, failing_since_at=since, stopped=stopped, warned=source.warned_at is not None
+    )
+    again_at = next_poll_at(
+        now=now, every=source.every, jitter=jitter, failures=failures, retry_after=error.retry_after
+    )
+    held = await shared.write(
+        partial(
+            sources.record_failure,
+            source_id=source.id,
             claim=claim,
             now=now,
             next_poll_at=again_at,
             reason=str(error),
-            stopped=error.permanent,
+            stopped=stopped,
+            warned=warned,
+            moved_back=moved_back,
         )
-    return Polled(worked=False, reason=str(error)) if held else NOT_CLAIMED
+    )
+    if not held:
+        return NOT_CLAIMED
+    told = (Health.STOPPED if stopped else Health.FAILING) if warned or stopped else Health.SAME
+    return Polled(worked=False, reason=str(error), health=told)
 
 
 _NOTHING = Stored(new=0, changed=0, seen=0, article_ids=())

@@ -30,6 +30,7 @@ from alerts.storage.articles import count_alerting, store_items
 from alerts.storage.engine import Database
 from alerts.storage.files import FileRow
 from alerts.storage.floods import Holding
+from alerts.storage.polls import worker_claim
 
 _log = structlog.get_logger(__name__)
 
@@ -85,15 +86,17 @@ async def read_folder(
     once: bool = False,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
     enlist: Enlist | None = None,
+    worker: str | None = None,
 ) -> FolderPoll:
     """Look at every file of the folder and store what is ready; a folder that cannot be read changes nothing but that.
 
     ``once`` reads at once what has not changed for a second. ``on_progress`` hears how many files of how many are read.
     ``enlist`` asks for the matching of what is new, in the transaction that stores it.
+    ``worker`` is who reads, as the ledger knows it.
     Running it again, anywhere, at any time, stores nothing twice.
     """
     # 1. Take it, unless somebody reads it just now.
-    hold = _Hold(db, source.id, uuid4().hex, now)
+    hold = _Hold(db, source.id, worker_claim(uuid4().hex, worker=worker), now)
     claimed = await hold.take()
     if claimed is None:
         return FolderPoll(worked=True, look_again_at=now + LOOKS_APART if await hold.is_polled() else None)

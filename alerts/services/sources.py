@@ -17,6 +17,7 @@ from alerts.storage.engine import Database
 
 CONFIG, CLI = "config", "cli"
 DEFAULT_EVERY = timedelta(minutes=5)
+DEFAULT_EVERY_AT_MOST = timedelta(hours=1)
 DEFAULT_MAX_AGE = timedelta(hours=48)
 FEEDS_A_STEP = 500  # added in one transaction
 
@@ -208,6 +209,7 @@ def _by_hand(url: str, name: str, *, allow_private: bool, now: datetime) -> Sour
         reason=None,
         next_poll_at=now,
         polled_at=None,
+        every_at_most=DEFAULT_EVERY_AT_MOST,
     )
 
 
@@ -226,4 +228,5 @@ def _from_config(one: SourceConfig, now: datetime) -> Source:
         reason=None,
         next_poll_at=now,
         polled_at=None,
+        every_at_most=one.every_at_most,
     )

@@ -37,6 +37,8 @@ class SourceStatus:
     reason: str | None
     polled_at: datetime | None
     next_poll_at: datetime
+    failing_since_at: datetime | None
+    warned_at: datetime | None
     set_aside: tuple[tuple[str, str], ...]
     flood: Flood | None  # that waits for a decision
 
@@ -77,6 +79,8 @@ async def read_status(db: Database, *, now: datetime, configured: Sequence[str])
                 reason=one.reason,
                 polled_at=one.polled_at,
                 next_poll_at=one.next_poll_at,
+                failing_since_at=one.failing_since_at,
+                warned_at=one.warned_at,
                 set_aside=tuple(await files.set_aside(tx, one.id)) if one.kind is SourceKind.FOLDER else (),
                 flood=held.get(one.id),
             )

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.config import ChannelConfig
+from alerts.core.boilerplate import trim
 from alerts.core.edits import Edit
 from alerts.core.errors import NotFoundError, QueryError
 from alerts.core.model import Article, ChannelState
 from alerts.core.query import Aliases, Prepared, evaluate, parse, prepare
-from alerts.storage import articles, channels
+from alerts.storage import articles, boilerplate, channels
 from alerts.storage.aliases import known_aliases
 from alerts.storage.engine import Database
 
@@ -48,9 +49,10 @@ async def try_channels(
     async with db.reading() as tx:
         asked = await _asked(tx, slug, declared)
         stored, aliases = await articles.latest(tx, limit=limit), await known_aliases(tx)
+        learnt = await boilerplate.learnt_lines(tx, stored)
     if slug is not None and not asked:
         raise NotFoundError(f'There is no channel "{slug}"; `alerts channels list` shows them.')
-    return await asyncio.to_thread(_try_all, asked, stored, aliases)
+    return await asyncio.to_thread(_try_all, asked, stored, aliases, learnt)
 
 
 async def edits_of(db: Database, declared: Sequence[ChannelConfig]) -> list[Edit]:
@@ -67,7 +69,8 @@ async def try_query(db: Database, query: str, *, limit: int) -> Trial:
     parse(query)
     async with db.reading() as tx:
         stored, aliases = await articles.latest(tx, limit=limit), await known_aliases(tx)
-    return (await asyncio.to_thread(_try_all, [(None, query)], stored, aliases))[0]
+        learnt = await boilerplate.learnt_lines(tx, stored)
+    return (await asyncio.to_thread(_try_all, [(None, query)], stored, aliases, learnt))[0]
 
 
 async def _asked(
@@ -85,8 +88,14 @@ async def _asked(
     return [*((one.slug, one.query) for one in wanted), *((one.slug, one.query) for one in stored)]
 
 
-def _try_all(queries: Sequence[tuple[str | None, str]], stored: Sequence[Article], aliases: Aliases) -> list[Trial]:
-    prepared = [(article, prepare(article.item, source_name=article.source_name)) for article in stored]
+def _try_all(
+    queries: Sequence[tuple[str | None, str]],
+    stored: Sequence[Article],
+    aliases: Aliases,
+    learnt: Mapping[int, frozenset[str]],
+) -> list[Trial]:
+    items = [(article, trim(article.item, learnt[article.source_id]).item) for article in stored]
+    prepared = [(article, prepare(item, source_name=article.source_name)) for article, item in items]
     return [_try(slug, query, prepared, aliases) for slug, query in queries]
 
 

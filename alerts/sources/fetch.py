@@ -54,8 +54,8 @@ class Limits:
     silence: timedelta = timedelta(seconds=15)  # between two pieces of an answer
     total: timedelta = timedelta(seconds=45)  # all redirects included; what bounds a server that drips
     body: int = MAX_BODY  # decoded bytes
-    connections: int = 100
-    connections_per_host: int = 4
+    connections: int = 120  # more than polls at once
+    connections_per_host: int = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

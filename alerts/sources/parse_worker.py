@@ -1,7 +1,8 @@
 """The child that parses feeds: reads jobs from its stdin, answers on its stdout, and may be killed at any time.
 
 Run as ``python -m alerts.sources.parse_worker``. A frame is four bytes of length and that many bytes: a job is two
-frames (JSON with the URL and charset, then the body), an answer is one (JSON). JSON, not pickle: a child that a
+frames (JSON with the URL and charset, then the body), an answer is JSON too: what the feed is, or the error, then a
+frame for each item, so that who reads it never holds up its event loop for long. JSON, not pickle: a child that a
 hostile feed took over can then only lie about feeds.
 """
 
@@ -37,44 +38,45 @@ def main() -> None:
         if body is None:
             return
         alarm(seconds)
-        answer = json.dumps(answer_to(json.loads(job), body)).encode()
+        frames = [json.dumps(values).encode() for values in answer_to(json.loads(job), body)]
         alarm(0)
-        answers.write(LENGTH.pack(len(answer)) + answer)
+        for frame in frames:
+            answers.write(LENGTH.pack(len(frame)) + frame)
         answers.flush()
 
 
-def answer_to(job: Mapping[str, str | None], body: bytes) -> dict[str, object]:
-    """Do one job; whatever goes wrong becomes an answer."""
+def answer_to(job: Mapping[str, str | None], body: bytes) -> list[dict[str, object]]:
+    """Do one job; whatever goes wrong becomes an answer: what it is, and a feed's items after that."""
     work = _look if job.get("work") == "look" else _parse
     try:
         return work(body, job["url"] or "", job["charset"])
     except FetchError as error:
-        return {"error": str(error)}
+        return [{"error": str(error)}]
     except MemoryError:
-        return {"error": "the feed needs more memory to read than a feed may"}
+        return [{"error": "the feed needs more memory to read than a feed may"}]
     except Exception as error:  # noqa: BLE001 - feedparser may raise anything on hostile input; the kind tells enough
-        return {"error": f"the feed cannot be read ({type(error).__name__})"}
+        return [{"error": f"the feed cannot be read ({type(error).__name__})"}]
 
 
-def _parse(body: bytes, url: str, charset: str | None) -> dict[str, object]:
+def _parse(body: bytes, url: str, charset: str | None) -> list[dict[str, object]]:
     parsed = parse_feed(body, url=url, charset=charset)
-    items = []
+    items: list[dict[str, object]] = []
     for item in parsed.items:
         values = asdict(item)
         values["published_at"] = item.published_at and item.published_at.isoformat()
         items.append(values)
     ttl_s = parsed.ttl and parsed.ttl.total_seconds()
-    return {"items": items, "ttl_s": ttl_s, "hub": parsed.links.hub, "topic": parsed.links.topic}
+    return [{"items": len(items), "ttl_s": ttl_s, "hub": parsed.links.hub, "topic": parsed.links.topic}, *items]
 
 
-def _look(body: bytes, url: str, charset: str | None) -> dict[str, object]:
+def _look(body: bytes, url: str, charset: str | None) -> list[dict[str, object]]:
     """Say whether it is a feed; else why not, and the feeds that it offers as a page."""
     try:
         parse_feed(body, url=url, charset=charset)
     except FetchError as error:
         links = [asdict(link) for link in find_feed_links(body, url=url, charset=charset)]
-        return {"is_feed": False, "reason": str(error), "links": links}
-    return {"is_feed": True, "reason": None, "links": []}
+        return [{"is_feed": False, "reason": str(error), "links": links}]
+    return [{"is_feed": True, "reason": None, "links": []}]
 
 
 def read_frame(stream: BinaryIO) -> bytes | None:

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import alerts
 from alerts.core.errors import FetchError
@@ -40,6 +40,13 @@ class Looked:
     links: tuple[FeedLink, ...] = ()  # the feeds that it offers as a page
 
 
+class _Answer(NamedTuple):
+    """What a child says: of the whole, and the items of a feed."""
+
+    head: dict[str, Any]
+    items: tuple[Item, ...]
+
+
 class ParserProcess:
     """A few children, started when first needed; close it at the end.
 
@@ -63,15 +70,21 @@ class ParserProcess:
 
     async def parse(self, body: bytes, *, url: str, charset: str | None = None) -> ParsedFeed:
         """Return what the feed holds; raise FetchError when it is no feed, or is too much to read."""
-        return _parsed(await self._ask({"url": url, "charset": charset}, body))
+        head, items = await self._ask({"url": url, "charset": charset}, body)
+        ttl = head["ttl_s"]
+        return ParsedFeed(
+            items=items,
+            ttl=None if ttl is None else timedelta(seconds=ttl),
+            links=HubLinks(hub=head["hub"], topic=head["topic"]),
+        )
 
     async def look(self, body: bytes, *, url: str, charset: str | None = None) -> Looked:
         """Say whether it is a feed, and which ones it offers if it is a page; raise FetchError if it is too much."""
-        answer = await self._ask({"work": "look", "url": url, "charset": charset}, body)
+        answer, _ = await self._ask({"work": "look", "url": url, "charset": charset}, body)
         links = tuple(FeedLink(**values) for values in answer["links"])
         return Looked(is_feed=answer["is_feed"], reason=answer["reason"], links=links)
 
-    async def _ask(self, job: dict[str, str | None], body: bytes) -> dict[str, Any]:
+    async def _ask(self, job: dict[str, str | None], body: bytes) -> _Answer:
         """Have a child do a job within the limits; raise FetchError when it cannot."""
         async with self._child() as child:
             try:
@@ -81,10 +94,10 @@ class ParserProcess:
                 raise FetchError(
                     f"the feed takes longer than {self._time_limit.total_seconds():g} s to read"
                 ) from error
-            except (OSError, EOFError, ValueError) as error:
+            except (OSError, EOFError, ValueError, TypeError, KeyError) as error:
                 raise FetchError("the feed cannot be read: the process that tried died of it") from error
-        if "error" in answer:
-            raise FetchError(str(answer["error"]))
+        if "error" in answer.head:
+            raise FetchError(str(answer.head["error"]))
         return answer
 
     async def close(self) -> None:
@@ -132,7 +145,7 @@ class _Child:
         self.is_ready = True  # False while an answer is owed
         self.answers = 0
 
-    async def ask(self, job: dict[str, str | None], body: bytes) -> dict[str, Any]:
+    async def ask(self, job: dict[str, str | None], body: bytes) -> _Answer:
         """Send a job and wait for its answer."""
         stdin, stdout = self._process.stdin, self._process.stdout
         if stdin is None or stdout is None:
@@ -141,13 +154,20 @@ class _Child:
         head = json.dumps(job).encode()
         stdin.writelines((LENGTH.pack(len(head)), head, LENGTH.pack(len(body)), body))
         await stdin.drain()
-        (length,) = LENGTH.unpack(await stdout.readexactly(LENGTH.size))
-        if length > MAX_ANSWER:
-            raise EOFError
-        answer: dict[str, Any] = json.loads(await stdout.readexactly(length))
+        answer = await self._answer(stdout)
         self.is_ready = True
         self.answers += 1
         return answer
+
+    async def _answer(self, stdout: asyncio.StreamReader) -> _Answer:
+        """Read an answer item by item, with the event loop's other work between them."""
+        head, room = await _frame(stdout, room=MAX_ANSWER)
+        items: list[Item] = []
+        for _ in range(int(head.get("items", 0))):
+            values, room = await _frame(stdout, room=room)
+            items.append(_item(values))
+            await asyncio.sleep(0)
+        return _Answer(head, tuple(items))
 
     async def kill(self) -> None:
         """Kill it and wait for its end, so that no zombie and no open pipe stays."""
@@ -167,13 +187,13 @@ def _environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(Path(alerts.__file__).parent.parent), "PYTHONIOENCODING": "utf-8"}
 
 
-def _parsed(answer: dict[str, Any]) -> ParsedFeed:
-    ttl = answer["ttl_s"]
-    return ParsedFeed(
-        items=tuple(_item(values) for values in answer["items"]),
-        ttl=None if ttl is None else timedelta(seconds=ttl),
-        links=HubLinks(hub=answer["hub"], topic=answer["topic"]),
-    )
+async def _frame(stdout: asyncio.StreamReader, *, room: int) -> tuple[dict[str, Any], int]:
+    """Read one frame of at most ``room`` bytes; return it, and the room that is left."""
+    (length,) = LENGTH.unpack(await stdout.readexactly(LENGTH.size))
+    if length > room:
+        raise EOFError
+    values: dict[str, Any] = json.loads(await stdout.readexactly(length))
+    return values, room - length
 
 
 def _item(values: dict[str, Any]) -> Item:

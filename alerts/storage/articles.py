@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from alerts.storage.floods import Holding
 from alerts.storage.schema import articles, matches, sources
 
 _CHUNK = 500  # values in one IN list
+_ROWS = 100  # of one insert: what the event loop does between two of them is not kept waiting for long
 _SAME_KEY = 2_000  # rows of one look-up: a feed may link every article it ever had to one page
 
 
@@ -72,9 +74,10 @@ async def store_items(
     Running it again with the same items changes nothing.
     """
     first = source.polled_at is None if first_poll is None else first_poll
-    sightings = [sight(item, now=now) for item in items]
+    # Two thousand long items take seconds to compare: in a thread, so that the event loop has its turns meanwhile.
+    sightings = await asyncio.to_thread(lambda: [sight(item, now=now) for item in items])
     known = await _known(tx, source.id, sightings)
-    batch = place(sightings, known, kind=source.kind)
+    batch = await asyncio.to_thread(place, sightings, known, kind=source.kind)
     await _rename(tx, batch.renamed)
     await _change(tx, batch.changes, now=now)
     rows = [_row(one, source=source, first_poll=first, now=now) for one in batch.new]
@@ -277,7 +280,10 @@ async def _insert(tx: AsyncConnection, rows: Sequence[dict[str, Any]]) -> list[i
     if not rows:
         return []
     statement = insert(tx, articles).on_conflict_do_nothing().returning(articles.c.id)
-    return sorted((await tx.scalars(statement, rows)).all())
+    ids: list[int] = []
+    for some in _batched(rows, _ROWS):
+        ids += (await tx.scalars(statement, some)).all()
+    return sorted(ids)
 
 
 def _row(sighting: Sighting, *, source: Source, first_poll: bool, now: datetime) -> dict[str, Any]:

@@ -150,7 +150,13 @@ sources = Table(
     Column("created_at", Utc, nullable=False),
     Column("flood", Text, nullable=False, server_default=text("'auto'")),  # auto | off | a number
     Column("flood_from_at", Utc),  # what was first seen until then counts to no flood any more
+    Column("every_at_most_s", Integer),  # null: polled every_s exactly
+    Column("gap_s", Integer),  # what its polls taught of its pace
+    Column("news_at", Utc),
+    Column("moved_to", Text),  # where it is asked for since it moved for good
+    Column("warned_at", Utc),  # when the operator was told that it fails
     Index("ix_sources_next_poll_at", "next_poll_at"),
+    _where("ix_sources_lease_until", "lease_until IS NOT NULL", "lease_until"),
 )
 
 api_keys = Table(  # who may post articles; only a hash of the key is kept
@@ -252,6 +258,17 @@ articles = Table(
     _where("ix_articles_unmatched", "matched_at IS NULL", "id"),
     _where("ix_articles_same_story_as", "same_story_as IS NOT NULL", "same_story_as"),
     sqlite_autoincrement=True,
+)
+
+boilerplate = Table(  # lines of a source's articles, counted; an empty hash counts the articles themselves
+    "boilerplate",
+    metadata,
+    Column("source_id", Key, ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True),
+    Column("line_hash", Text, primary_key=True),
+    Column("articles", Integer, nullable=False),  # different ones that it stood in
+    Column("since", Integer, nullable=False),  # how many articles there were before the first of them
+    Column("last_seen_at", Utc, nullable=False),
+    Index("ix_boilerplate_source_id_last_seen_at", "source_id", "last_seen_at"),
 )
 
 channels = Table(

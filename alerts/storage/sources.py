@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row, and_, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from alerts.core.feed_pace import Pace
 from alerts.core.model import FirstPoll, FloodWatch, Source, SourceKind, SourceState
 from alerts.storage.engine import insert
 from alerts.storage.schema import sources
@@ -22,6 +24,10 @@ _NEVER_POLLED = {  # what a source that comes back forgets, so that its next pol
     "etag": None,
     "last_modified": None,
     "body_hash": None,
+    "gap_s": None,
+    "news_at": None,
+    "moved_to": None,
+    "warned_at": None,
 }
 _RELEASED = {"claim": None, "lease_until": None}
 
@@ -57,7 +63,7 @@ async def due_sources(
     tx: AsyncConnection, *, now: datetime, limit: int, kind: SourceKind | None = None
 ) -> list[Source]:
     """Return the sources whose time has come and that nobody polls, the longest overdue first."""
-    query = select(sources).where(sources.c.next_poll_at <= now, _free(now))
+    query = select(sources).where(sources.c.next_poll_at <= now, is_free(now))
     if kind is not None:
         query = query.where(sources.c.kind == kind.value)
     query = query.order_by(sources.c.next_poll_at, sources.c.id).limit(limit)
@@ -68,7 +74,7 @@ async def claim_source(
     tx: AsyncConnection, source_id: int, *, claim: str, now: datetime, lease: timedelta, only_due: bool = True
 ) -> Source | None:
     """Take a source for one poll; None when another worker holds it, it is not polled now, or not yet due."""
-    statement = update(sources).where(sources.c.id == source_id, _free(now))
+    statement = update(sources).where(sources.c.id == source_id, is_free(now))
     if only_due:
         statement = statement.where(sources.c.next_poll_at <= now)
     statement = statement.values(claim=claim, lease_until=now + lease)
@@ -87,6 +93,8 @@ async def record_success(
     last_modified: str | None = None,
     body_hash: str | None = None,
     reason: str | None = None,
+    pace: Pace | None = None,
+    moved_to: str | None = None,
 ) -> bool:
     """Record a poll that worked and let go of the source; False when the claim was lost, and then nothing is written.
 
@@ -106,6 +114,9 @@ async def record_success(
             "etag": etag,
             "last_modified": last_modified,
             "body_hash": body_hash,
+            "warned_at": None,
+            "moved_to": moved_to,
+            **_pace(pace or Pace()),
         },
     )
 
@@ -119,10 +130,13 @@ async def record_failure(
     next_poll_at: datetime,
     reason: str,
     stopped: bool = False,
+    warned: bool = False,
+    moved_back: bool = False,
 ) -> bool:
     """Record a poll that failed and let go of the source; False when the claim was lost, and then nothing is written.
 
-    What the last poll that worked left behind stays.
+    What the last poll that worked left behind stays. ``warned``: the operator is told now. ``moved_back``: it is
+    asked for where the operator wrote, with no validators: they were another place's.
     """
     state = SourceState.STOPPED if stopped else SourceState.FAILING
     return await _record(
@@ -135,6 +149,8 @@ async def record_failure(
             "failures": sources.c.failures + 1,
             "failing_since_at": func.coalesce(sources.c.failing_since_at, now),
             "next_poll_at": next_poll_at,
+            **({"warned_at": now} if warned else {}),
+            **({"moved_to": None, "etag": None, "last_modified": None} if moved_back else {}),
         },
     )
 
@@ -172,7 +188,9 @@ async def insert_source(tx: AsyncConnection, *, source: Source, origin: str, now
 async def update_settings(tx: AsyncConnection, *, source: Source, origin: str, now: datetime) -> None:
     """Give a source the settings of ``source``; a shorter interval counts from now on."""
     soon, values = now + source.every, _settings(source)
-    is_sooner = and_(sources.c.every_s > values["every_s"], sources.c.next_poll_at > soon, sources.c.failures == 0)
+    most = func.coalesce(sources.c.every_at_most_s, sources.c.every_s)
+    is_shorter = or_(sources.c.every_s > values["every_s"], most > (values["every_at_most_s"] or values["every_s"]))
+    is_sooner = and_(is_shorter, sources.c.next_poll_at > soon, sources.c.failures == 0)
     await tx.execute(
         update(sources)
         .where(sources.c.id == source.id)
@@ -194,6 +212,7 @@ async def resume_source(tx: AsyncConnection, source_id: int, *, now: datetime) -
     """Poll a paused or stopped source again, now; False when it was neither."""
     resting = sources.c.state.in_((SourceState.PAUSED.value, SourceState.STOPPED.value))
     values = {"state": SourceState.OK.value, "reason": None, "failures": 0, "failing_since_at": None}
+    values |= {"warned_at": None, "moved_to": None}
     result = await tx.execute(
         update(sources).where(sources.c.id == source_id, resting).values(**values, **_RELEASED, next_poll_at=now)
     )
@@ -229,7 +248,7 @@ async def free_name(tx: AsyncConnection, name: str, *, but_of: Source | None = N
         await tx.execute(update(sources).where(sources.c.id == source_id).values(name=f"{name} (removed {source_id})"))
 
 
-def _free(now: datetime) -> Any:
+def is_free(now: datetime) -> Any:
     """Return the condition that a source is polled at all, and by nobody now."""
     return and_(
         sources.c.state.in_(_POLLED),
@@ -247,15 +266,28 @@ async def _record(tx: AsyncConnection, source_id: int, claim: str, values: Mappi
     return bool(result.rowcount)
 
 
+def _pace(pace: Pace) -> dict[str, Any]:
+    return {"gap_s": None if pace.gap is None else math.ceil(pace.gap.total_seconds()), "news_at": pace.news_at}
+
+
 def _settings(source: Source) -> dict[str, Any]:
     return {
         "name": source.name,
         "every_s": max(1, round(source.every.total_seconds())),
         "first_poll": source.first_poll.value,
-        "max_age_s": None if source.max_age is None else round(source.max_age.total_seconds()),
+        "max_age_s": _seconds(source.max_age),
         "allow_private": source.allow_private,
         "flood": str(source.flood),
+        "every_at_most_s": _seconds(source.every_at_most),
     }
+
+
+def _seconds(length: timedelta | None) -> int | None:
+    return None if length is None else round(length.total_seconds())
+
+
+def _length(seconds: int | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
 
 
 def _source(row: Row[Any]) -> Source:
@@ -266,7 +298,7 @@ def _source(row: Row[Any]) -> Source:
         location=row.location,
         every=timedelta(seconds=row.every_s),
         first_poll=FirstPoll(row.first_poll),
-        max_age=None if row.max_age_s is None else timedelta(seconds=row.max_age_s),
+        max_age=_length(row.max_age_s),
         allow_private=row.allow_private,
         state=SourceState(row.state),
         reason=row.reason,
@@ -278,4 +310,9 @@ def _source(row: Row[Any]) -> Source:
         last_modified=row.last_modified,
         body_hash=row.body_hash,
         flood=int(row.flood) if row.flood.isdigit() else FloodWatch(row.flood),
+        every_at_most=_length(row.every_at_most_s),
+        gap=_length(row.gap_s),
+        news_at=row.news_at,
+        moved_to=row.moved_to,
+        warned_at=row.warned_at,
     )

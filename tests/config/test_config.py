@@ -135,6 +135,22 @@ def test_sources_have_kinds_names_and_times(load: Load, tmp_path: Path) -> None:
     assert (endless.max_age, endless.first_poll, endless.every) == (None, FirstPoll.SEEN, timedelta(minutes=5))
 
 
+def test_an_interval_that_is_written_is_meant_and_one_that_is_not_follows_the_feed(load: Load) -> None:
+    written, left_out, both, slow, folder = load(
+        "sources:\n"
+        "  - feed: https://a.example/\n    every: 10m\n"
+        "  - feed: https://b.example/\n"
+        "  - feed: https://c.example/\n    every: 1m\n    every_at_most: 6h\n"
+        "  - feed: https://d.example/\n    every_at_most: 2h\n"
+        "  - folder: news\n"
+    ).sources
+    assert (written.every, written.every_at_most) == (timedelta(minutes=10), None)
+    assert (left_out.every, left_out.every_at_most) == (timedelta(minutes=5), timedelta(hours=1))
+    assert (both.every, both.every_at_most) == (timedelta(minutes=1), timedelta(hours=6))
+    assert (slow.every, slow.every_at_most) == (timedelta(minutes=5), timedelta(hours=2))
+    assert folder.every_at_most is None
+
+
 def test_every_mistake_is_told_at_once_in_the_order_of_the_file(load: Load) -> None:
     said = complaint(
         load,
@@ -205,6 +221,8 @@ MISTAKES = [
     ("sources: [{feed: 'http://x/', every: 5}]", "30s, 5m, 48h or 2d"),
     ("sources: [{feed: 'http://x/', every: -5m}]", "30s, 5m, 48h or 2d"),
     ("sources: [{feed: 'http://x/', every: 100ms}]", "too often"),
+    ("sources: [{feed: 'http://x/', every: 2h, every_at_most: 1h}]", "shorter than 'every'"),
+    ("sources: [{folder: a, every_at_most: 1h}]", "unknown key 'sources[0].every_at_most'"),
     ("sources: [{feed: 'http://x/', max_age: 999999d}]", "at most"),
     ("sources: [{feed: 'http://x/', first_poll: no}]", "write seen or alert"),
     ("sources: [{feed: 'http://x/', allow_private: maybe}]", "neither true nor false"),

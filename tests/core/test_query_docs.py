@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from alerts.core.boilerplate import ENOUGH, SHARE, WINDOW
 from alerts.core.errors import QueryError
 from alerts.core.model import Item
 from alerts.core.query import Aliases, evaluate, parse, prepare
@@ -74,3 +75,9 @@ def test_the_weights_on_the_page_are_those_in_force() -> None:
         assert f"| {zone} | {weight:.2f} |" in PAGE
     assert f"| tag | +{TAG_WEIGHT:.2f} | the text alone gave {TAG_NEEDS:.2f}" in PAGE
     assert f"{THRESHOLD} is enough" in PAGE
+
+
+def test_the_page_says_when_a_line_is_boilerplate() -> None:
+    said = " ".join(PAGE.split())
+    assert f"in {ENOUGH} different articles of the source or more, and in {SHARE:.0%}".replace("%", " %") in said
+    assert f"not seen for {WINDOW.days} days is forgotten" in said

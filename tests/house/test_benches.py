@@ -36,6 +36,8 @@ def test_a_bench_runs_to_its_end_and_prints_a_table(bench: Path) -> None:
         ("performance.md", "ledger"),
         ("performance.md", "matching"),
         ("performance.md", "folder"),
+        ("performance.md", "about"),
+        ("performance.md", "polling"),
         ("scaling.md", "cluster"),
     ],
 )

@@ -11,7 +11,7 @@ from feed_server import FeedServer, Request, answer, hang
 
 from alerts.core.errors import FetchError
 from alerts.core.model import Article, Disposition, FirstPoll, Source, SourceState
-from alerts.services.poll import NOT_CLAIMED, Polled, due_feeds, poll_feed
+from alerts.services.poll import NOT_CLAIMED, Health, Polled, due_feeds, poll_feed
 from alerts.services.sources import add_feed, pause_source
 from alerts.sources.entries import ParsedFeed
 from alerts.sources.feed import parse_feed
@@ -195,6 +195,9 @@ class TestPoliteness:
         async def wait() -> timedelta:
             return (await publisher.state()).next_poll_at - (NOON + publisher.hours * HOUR)
 
+        exact = replace(publisher.source, every_at_most=None)
+        async with publisher.db.transaction() as tx:
+            await sources.update_settings(tx, source=exact, origin="cli", now=NOON)
         await publisher.poll(feed(*FIVE))
         assert await wait() == timedelta(minutes=5)
         await publisher.poll(feed(*FIVE, head="<ttl>20</ttl>"))
@@ -206,15 +209,129 @@ class TestPoliteness:
         await publisher.poll()
         assert await wait() == timedelta(hours=10)
 
-    async def test_a_feed_that_moved_for_good_is_read_and_the_operator_told(self, publisher: Publisher) -> None:
-        publisher.server.pages["/feed"] = answer(status="301 Moved", location="/new")
-        publisher.server.pages["/new"] = answer(feed(*FIVE))
+    async def test_a_304_that_gives_one_validator_keeps_the_other(self, publisher: Publisher) -> None:
+        publisher.server.pages["/feed"] = answer(feed(*FIVE), etag='"1"', last_modified="today")
+        await publisher.poll()
+        publisher.server.pages["/feed"] = answer(status="304 Not Modified", etag='"2"')
 
-        assert (await publisher.poll()).new == 5
+        await publisher.poll()
 
         state = await publisher.state()
-        assert state.state is SourceState.OK
-        assert publisher.server.url("/new") in (state.reason or "")
+        assert (state.etag, state.last_modified) == ('"2"', "today")
+
+    async def test_a_feed_is_polled_at_its_own_pace(self, publisher: Publisher) -> None:
+        async def wait() -> timedelta:
+            return (await publisher.state()).next_poll_at - (NOON + publisher.hours * HOUR)
+
+        await publisher.poll(feed(*FIVE))
+        assert await wait() == timedelta(minutes=5)
+        await publisher.poll(later=2)
+        assert await wait() == timedelta(minutes=30)
+        await publisher.poll(feed(*FIVE, item(7)), later=1)
+        assert await wait() == timedelta(minutes=45)
+        await publisher.poll(later=24)
+        assert await wait() == HOUR
+        assert (await publisher.state()).gap == 3 * HOUR
+
+
+class TestMoves:
+    @pytest.fixture
+    async def moved(self, publisher: Publisher) -> Publisher:
+        publisher.server.pages["/feed"] = answer(status="301 Moved", location="/new")
+        publisher.server.pages["/new"] = answer(feed(*FIVE), etag='"new"')
+        assert (await publisher.poll()).new == 5
+        return publisher
+
+    async def test_a_feed_that_moved_for_good_is_asked_for_there_and_the_operator_told(self, moved: Publisher) -> None:
+        asked = len(moved.server.requests)
+        for _ in range(2):
+            await moved.poll()
+
+        state = await moved.state()
+        assert [request.path for request in moved.server.requests[asked:]] == ["/new", "/new"]
+        assert (state.state, state.location) == (SourceState.OK, moved.server.url())
+        assert state.moved_to == moved.server.url("/new")
+        assert moved.server.url("/new") in (state.reason or "")
+
+    @pytest.mark.parametrize("page", [answer(status="500 Oops"), answer(b"<p>Log in</p>"), answer()])
+    async def test_a_new_address_that_gives_no_feed_is_not_kept(self, publisher: Publisher, page: bytes) -> None:
+        publisher.server.pages["/feed"] = answer(status="301 Moved", location="/new")
+        publisher.server.pages["/new"] = page
+
+        assert not (await publisher.poll()).worked
+
+        assert (await publisher.state()).moved_to is None
+
+    async def test_one_that_is_elsewhere_for_now_is_not_kept(self, publisher: Publisher) -> None:
+        publisher.server.pages["/feed"] = answer(status="302 Found", location="/new")
+        publisher.server.pages["/new"] = answer(feed(*FIVE))
+
+        assert (await publisher.poll()).worked
+
+        assert (await publisher.state()).moved_to is None
+
+    async def test_a_new_address_that_fails_for_a_day_gives_way_to_the_first_one(self, moved: Publisher) -> None:
+        moved.server.pages["/new"] = answer(status="500 Oops")
+        await moved.poll()
+        await moved.poll(later=12)
+        assert (await moved.state()).moved_to is not None
+        await moved.poll(later=12)
+        asked = len(moved.server.requests)
+
+        assert (await moved.poll(feed(*FIVE, item(7)))).new == 1
+
+        (request,) = moved.server.requests[asked:]
+        assert request.path == "/feed"
+        assert "if-none-match" not in request.headers
+        assert (await moved.state()).moved_to is None
+
+    async def test_a_new_address_that_is_gone_does_not_stop_the_feed(self, moved: Publisher) -> None:
+        moved.server.pages["/new"] = answer(status="410 Gone")
+        await moved.poll()
+
+        state = await moved.state()
+        assert (state.state, state.moved_to) == (SourceState.FAILING, None)
+        await moved.poll()
+        assert (await moved.state()).state is SourceState.STOPPED
+
+    async def test_a_password_stays_with_the_address_it_was_given_for(self, publisher: Publisher) -> None:
+        with_password = publisher.server.url("/old").replace("//", "//alice:secret@")
+        source = await add_feed(publisher.db, with_password, allow_private=True, now=NOON)
+        publisher.server.pages["/old"] = answer(status="301 Moved", location="/new")
+        publisher.server.pages["/new"] = answer(feed(*FIVE))
+        publisher.source = source
+
+        await publisher.poll()
+        await publisher.poll()
+
+        assert [request.path for request in publisher.server.requests] == ["/old", "/new"] * 2
+        assert all("authorization" in request.headers for request in publisher.server.requests)
+
+
+class TestHealth:
+    async def test_the_operator_is_told_once_that_a_source_fails_and_once_that_it_works_again(
+        self, publisher: Publisher
+    ) -> None:
+        publisher.server.pages["/feed"] = answer(status="500 Oops")
+        failing = [(await publisher.poll(later=1)).health for _ in range(6)]
+
+        working = [(await publisher.poll(feed(*FIVE))).health for _ in range(2)]
+
+        same = Health.SAME
+        assert failing == [same, same, Health.FAILING, same, same, same]
+        assert working == [Health.RECOVERED, same]
+        assert (await publisher.state()).warned_at is None
+
+    async def test_nobody_is_told_of_a_blip(self, publisher: Publisher) -> None:
+        publisher.server.pages["/feed"] = answer(status="500 Oops")
+        blip = (await publisher.poll()).health
+
+        assert (blip, (await publisher.poll(feed(*FIVE))).health) == (Health.SAME, Health.SAME)
+
+    async def test_a_source_that_stops_is_told_of_at_once(self, publisher: Publisher) -> None:
+        publisher.server.pages["/feed"] = answer(status="410 Gone")
+
+        assert (await publisher.poll()).health is Health.STOPPED
 
 
 class TestFailures:

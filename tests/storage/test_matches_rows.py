@@ -14,6 +14,7 @@ from alerts.storage.engine import Database
 from alerts.storage.matches import Match, matches_of, record_fault, record_matches, unmatched
 from alerts.storage.traces import progress_of, trace_of
 
+AT_FIRST_SIGHT = (Disposition.ALERT, Disposition.SEEN, Disposition.STALE)
 HIT = Hit(term="小米", zone="title", count=2)
 
 
@@ -35,7 +36,7 @@ async def ids(db: Database, now: datetime) -> dict[str, int]:
                 created_at=now,
             )
         )
-        for number, disposition in enumerate(Disposition, start=1):
+        for number, disposition in enumerate(AT_FIRST_SIGHT, start=1):
             await tx.execute(
                 insert(schema.articles).values(
                     id=number,

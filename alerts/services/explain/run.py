@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from alerts.core.addresses import normalise
+from alerts.core.boilerplate import trim
 from alerts.core.errors import NotFoundError, QueryError
 from alerts.core.model import (
     Article,
@@ -23,7 +24,7 @@ from alerts.core.model import (
 from alerts.core.query import Aliases, Prepared, evaluate, parse, prepare
 from alerts.core.query.quotes import Quote, quotes_of
 from alerts.services.explain.limits import limits_of, named_in, paused
-from alerts.storage import channels, traces
+from alerts.storage import boilerplate, channels, traces
 from alerts.storage.aliases import known_aliases
 from alerts.storage.engine import Database
 from alerts.storage.matches import matches_of
@@ -89,6 +90,7 @@ async def explain_article(
         asked = await channels.active_channels(tx) if slug is None else await channels.channels_by_slugs(tx, [slug])
         if slug is not None and not asked:
             raise NotFoundError(f'There is no channel "{slug}"; `alerts channels list` shows them.')
+        learnt = await boilerplate.learnt_lines(tx, [article])
         subscriber = await subscriber_by_key(tx, address.key) if address else None
         subscriptions = await subscriptions_of(tx, [subscriber.id]) if subscriber else []
         progress = await traces.progress_of(tx, article.id) if stored else None
@@ -97,7 +99,7 @@ async def explain_article(
             trace = await traces.trace_of(tx, article_id=article.id, subscriber_id=subscriber.id)
         named = named_in(subscriptions, await matches_of(tx, article.id) if stored else [], trace)
         limits = await limits_of(tx, article, subscriber, subscriptions) if subscriber else []
-    answers = tuple(await asyncio.to_thread(_ask, asked, article, aliases))
+    answers = tuple(await asyncio.to_thread(_ask, asked, article, aliases, learnt[article.source_id]))
     person = None
     if address is not None:
         ids = {channel.id for channel in asked}
@@ -114,9 +116,18 @@ async def explain_article(
     return Explanation(article=article, answers=answers, person=person)
 
 
-def _ask(asked: Sequence[Channel], article: Article, aliases: Aliases) -> list[Answer]:
-    prepared = prepare(article.item, source_name=article.source_name)
-    return [_quoted(_answer(channel, prepared, aliases), article) for channel in asked]
+def _ask(asked: Sequence[Channel], article: Article, aliases: Aliases, learnt: frozenset[str]) -> list[Answer]:
+    trimmed = trim(article.item, learnt)
+    prepared = prepare(trimmed.item, source_name=article.source_name)
+    answers = (_answer(channel, prepared, aliases) for channel in asked)
+    return [_quoted(_say_left_out(answer, trimmed.left_out), article) for answer in answers]
+
+
+def _say_left_out(answer: Answer, lines: int) -> Answer:
+    """Add how many lines no query was asked about: captions, notes, and what the source prints under everything."""
+    if not lines:
+        return answer
+    return replace(answer, why=f"{answer.why}; {lines} {'line' if lines == 1 else 'lines'} left out as no part of it")
 
 
 def _quoted(answer: Answer, article: Article) -> Answer:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from alerts.core.boilerplate import learnable, trim
 from alerts.core.model import Article, Disposition
 from alerts.core.stories import judge, marks_of, telling_of
 from alerts.core.text import excerpt
 from alerts.queue import Enlist, Job, Step
 from alerts.services.match.cache import ChannelCache
-from alerts.storage import matches, stories
+from alerts.storage import boilerplate, matches, stories
 from alerts.storage.engine import Database
 from alerts.storage.matches import Match
 
@@ -65,12 +66,13 @@ async def match_articles(
         if not waiting:
             return _NOTHING
         await cache.refresh(tx)
+        learnt = await boilerplate.learnt_lines(tx, waiting)
     found: dict[int, list[Match]] = {}
     faults: list[tuple[int, str]] = []
     for article in waiting:
         # Each in a thread of its own turn: a long article keeps neither the web nor the senders waiting.
         try:
-            found[article.id] = await asyncio.to_thread(cache.ask, article)
+            found[article.id] = await asyncio.to_thread(_ask, cache, article, learnt[article.source_id])
         except Exception as error:  # noqa: BLE001 - whatever it is, the other articles go on
             faults.append((article.id, excerpt(f"matching failed: {type(error).__name__}: {error}", _LONGEST_REASON)))
 
@@ -80,6 +82,7 @@ async def match_articles(
             await stories.purge_marks(tx, before=now - same_story)
         news = {one.id: await _record(tx, one, found[one.id], now, same_story) for one in waiting if one.id in found}
         recorded = {key for key, told in news.items() if told is not None}
+        await _learn(tx, [article for article in waiting if article.id in recorded], now=now)
         given_up = [
             key for key, reason in faults if await matches.record_fault(tx, key, reason=reason, most=MOST_FAULTS)
         ]
@@ -129,3 +132,16 @@ async def _story(tx: AsyncConnection, article: Article, marks: Sequence[int], wi
         if judge(telling, telling_of(one.item)).same:
             return one.same_story_as or one.id
     return None
+
+
+def _ask(cache: ChannelCache, article: Article, learnt: frozenset[str]) -> list[Match]:
+    """Ask about an article without what its source prints under everything."""
+    return cache.ask(replace(article, item=trim(article.item, learnt).item))
+
+
+async def _learn(tx: AsyncConnection, recorded: Sequence[Article], *, now: datetime) -> None:
+    """Remember the lines of articles that were marked matched just now, so each is counted once."""
+    for article in sorted(recorded, key=lambda one: one.source_id):  # two nodes never lock crosswise
+        await boilerplate.learn_lines(tx, article.source_id, hashes=learnable(article.item), now=now)
+    for source_id in sorted({article.source_id for article in recorded}):
+        await boilerplate.forget_lines(tx, source_id, now=now)

@@ -83,7 +83,7 @@ def _item(values: object, feed: Mapping[str, object], path_name: str, time_zone:
 
 def _item_id(fields: Fields, path_name: str, title: str, *, alone: bool) -> str:
     """Return an id unique in the folder: an item's own is often "1", unique only in its file."""
-    written = fields.text("id")
+    written = clean_line(fields.text("id"))
     if _EVERYWHERE_UNIQUE.fullmatch(written) or (alone and written and not written.isdecimal()):
         return written
     if alone:

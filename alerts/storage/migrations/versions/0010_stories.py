@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic.operations import Operations
 
-revision = "0008"
-down_revision = "0007"
+revision = "0010"
+down_revision = "0009"
 keeps_older = False
 
 KEY = sa.BigInteger().with_variant(sa.Integer, "sqlite")
