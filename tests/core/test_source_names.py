@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 
 from alerts.core.errors import InputError
 from alerts.core.model import SourceKind
-from alerts.core.source_names import LONGEST_LOCATION, LONGEST_NAME, feed_location, source_name, unique_name
+from alerts.core.source_names import (
+    LONGEST_LOCATION,
+    LONGEST_NAME,
+    FreshNames,
+    feed_location,
+    source_name,
+    unique_name,
+)
 
 
 @pytest.mark.parametrize(
@@ -69,3 +76,18 @@ def test_every_source_has_a_name_that_fits_a_line(kind: SourceKind, location: st
 
         assert 0 < len(name) <= LONGEST_NAME
         assert name.isprintable() or not name.isascii()
+
+
+@given(
+    st.sets(st.sampled_from(["News", "News 2", "News 3", "Cars"])),
+    st.lists(st.sampled_from(["News", "News 2", "Cars", "Feeds"]), max_size=12),
+)
+def test_fresh_names_are_nobody_elses_and_the_wanted_one_where_it_is_free(taken: set[str], wanted: list[str]) -> None:
+    names, given_out = FreshNames(taken), []
+    for one in wanted:
+        name = names.give(one)
+        assert name not in taken
+        assert name not in given_out
+        assert name == one or one in taken or one in given_out
+        assert name.startswith(one)
+        given_out.append(name)
