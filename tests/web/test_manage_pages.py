@@ -352,6 +352,7 @@ async def test_the_lost_link_goes_to_who_is_known_and_the_page_tells_nobody_c2(c
     assert (await carol.row("deliveries")).subscriber_id == carol.person
 
 
+@pytest.mark.alone
 async def test_no_answer_is_quicker_than_another_c2(carol: Carol) -> None:
     kinds = await known_and_unknown(carol)
     took: dict[str, list[float]] = {kind: [] for kind in kinds}
