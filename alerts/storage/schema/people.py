@@ -52,6 +52,16 @@ subscriptions = Table(
     sqlite_autoincrement=True,
 )
 
+merged_subscriptions = Table(  # what a row followed that went into another: the links in its mails still end that
+    "merged_subscriptions",
+    metadata,
+    Column("former_id", Key, primary_key=True, autoincrement=False),  # of the row that is gone
+    Column("channel_id", Key, ForeignKey("channels.id"), primary_key=True),
+    Column("subscriber_id", Key, ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Utc, nullable=False),  # of the subscription
+    Index("ix_merged_subscriptions_subscriber_id", "subscriber_id"),
+)
+
 confirmations = Table(
     "confirmations",
     metadata,
