@@ -107,7 +107,16 @@ def test_a_feed_is_added_polled_paused_resumed_and_removed(alerts: Alerts, feed:
     assert alerts("poll", "127.0.0.1").out == "127.0.0.1: 1 new, 0 changed, 0 known\n"
     feed.titles += ("Xiaomi opens another",)
     assert alerts("poll", "127.0.0.1", "--json").data == [
-        {"name": "127.0.0.1", "worked": True, "new": 1, "changed": 0, "seen": 1, "held": 0, "reason": None}
+        {
+            "name": "127.0.0.1",
+            "worked": True,
+            "new": 1,
+            "changed": 0,
+            "seen": 1,
+            "held": 0,
+            "reason": None,
+            "pages_not_read": {},
+        }
     ]
     assert alerts("pause", "127.0.0.1", "--json").data["state"] == "paused"
     resting = alerts("poll", "127.0.0.1")
