@@ -16,7 +16,7 @@ from typing import Protocol, Self
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
-from alerts.core.errors import FetchError
+from alerts.core.errors import FetchError, RefusedTargetError
 from alerts.core.full_text import ReadPage, why_not
 from alerts.core.hosts import host_of
 from alerts.core.model import Item
@@ -109,6 +109,8 @@ class PageReader:
         try:
             async with self._turn(host_of(url)), self._room, asyncio.timeout(self._page_time.total_seconds()):
                 text = await self._text(item, url, allow_private=allow_private)
+        except RefusedTargetError:  # its message tells how a feed may be there, which is no advice for a page
+            pages.failures[url] = "it leads to a private address, or to something that is no web address"
         except FetchError as error:
             pages.failures[url] = str(error)
         except TimeoutError:
