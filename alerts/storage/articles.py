@@ -101,7 +101,7 @@ async def worth_reading(
     room = None if first_poll else await floods.room(tx, source, now=now)
     if room is not None and len(alerting) > room:
         return []
-    pages = Counter(one.canonical_url for one in (*batch.new, *known))
+    pages = Counter([*(one.canonical_url for one in batch.new), *(one.canonical_url for one in known)])
     return [one.item for one in alerting if one.canonical_url is not None and pages[one.canonical_url] == 1]
 
 
