@@ -155,6 +155,7 @@ sources = Table(
     Column("news_at", Utc),
     Column("moved_to", Text),  # where it is asked for since it moved for good
     Column("warned_at", Utc),  # when the operator was told that it fails
+    Column("content", Text, nullable=False, server_default=text("'content'")),  # summary | content | page
     Index("ix_sources_next_poll_at", "next_poll_at"),
     _where("ix_sources_lease_until", "lease_until IS NOT NULL", "lease_until"),
 )
@@ -249,6 +250,7 @@ articles = Table(
     Column("set_aside", Text),  # why matching or composing gave up on it
     Column("flood_id", Key),  # the flood that it was held in, whatever was decided then
     Column("same_story_as", Key),  # the article that told the story first; no foreign key: the row may only be told of
+    Column("page_text", Text),  # what its page says, in place of ``body``; that, and what is compared, stay the feed's
     UniqueConstraint("source_id", "item_id"),
     Index("ix_articles_source_id_content_hash", "source_id", "content_hash"),
     Index("ix_articles_source_id_canonical_url", "source_id", "canonical_url"),
