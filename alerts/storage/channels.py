@@ -188,11 +188,12 @@ async def active_by_hand(tx: AsyncConnection) -> list[Channel]:
 
 async def edit_by_hand(tx: AsyncConnection, slug: str, *, name: str, query: str, known: Channel, now: datetime) -> bool:
     """Give a channel that was added by hand another name and query; False if it is not as it was ``known`` any more."""
+    revision = await next_revision(tx, Counted.CHANNELS)
     edited = (
         update(channels)
         .where(channels.c.slug == slug, channels.c.origin == Origin.CLI.value)
         .where(channels.c.name == known.name, channels.c.query == known.query, channels.c.state == known.state.value)
-        .values(name=name, query=query, changed_at=now)
+        .values(name=name, query=query, changed_at=now, revision=revision)
         .returning(channels.c.id)
     )
     return (await tx.execute(edited)).one_or_none() is not None

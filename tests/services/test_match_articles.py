@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.model import Article
 from alerts.core.query import percolator as percolator_module
+from alerts.services.channels import add_channel, edit_channel
 from alerts.services.match import MOST_FAULTS, ChannelCache, Matched, match_articles
 from alerts.services.match import cache as cache_module
 from alerts.storage import schema
@@ -161,6 +162,14 @@ async def test_a_channel_that_comes_changes_or_goes_counts_from_the_next_article
     async with world.db.transaction() as tx:
         await retire_missing(tx, origin=Origin.CONFIG, declared=["byd"], now=world.now)
     assert await matches_of_new(world, cache, "Xiaomi 6") == 0
+
+
+async def test_a_channel_edited_by_hand_counts_from_the_next_article_on(world: World) -> None:
+    cache = ChannelCache()
+    known = await add_channel(world.db, slug="cars", name="Cars", query="nio", now=world.now)
+    assert await matches_of_new(world, cache, "Xiaomi 1") == 0
+    await edit_channel(world.db, known, name="Cars", query="xiaomi", now=world.now)
+    assert await matches_of_new(world, cache, "Xiaomi 2") == 1
 
 
 async def test_nothing_is_read_while_no_channel_changes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
