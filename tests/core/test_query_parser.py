@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from alerts.core.errors import QueryError
 from alerts.core.query import parse
 from alerts.core.query.mistakes import DEEPEST_NESTING
-from alerts.core.query.parser import LONGEST_QUERY, LONGEST_TERM, USUAL_DISTANCE
+from alerts.core.query.parser import LONGEST_QUERY
+from alerts.core.query.terms import LONGEST_TERM, USUAL_DISTANCE
 from alerts.core.query.tree import And, Field, Near, Node, Not, Or, Term, leaves
 
 OPERATORS = st.sampled_from(
