@@ -72,11 +72,16 @@ async def channels_state(tx: AsyncConnection) -> ChannelsState:
     return ChannelsState(*(await tx.execute(query.select_from(channels))).one())
 
 
-async def changed_channels(tx: AsyncConnection, *, after: Place, limit: int) -> list[ChangedChannel]:
-    """Return up to ``limit`` channels that changed after a place in the order of changes, retired ones too."""
+async def changed_channels(tx: AsyncConnection, *, after: Place, until: int, limit: int) -> list[ChangedChannel]:
+    """Return up to ``limit`` channels that changed after a place in the order of changes, retired ones too.
+
+    ``until`` is the last revision to return: who reads page by page sees a channel that changes meanwhile once, or not
+    yet, and never twice.
+    """
     query = (
         select(channels.c.revision, channels.c.id, channels.c.slug, channels.c.query, channels.c.state)
         .where(tuple_(channels.c.revision, channels.c.id) > tuple_(*map(literal, after)))
+        .where(channels.c.revision <= until)
         .order_by(channels.c.revision, channels.c.id)
         .limit(limit)
     )

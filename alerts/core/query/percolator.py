@@ -20,7 +20,7 @@ from alerts.core.query.query_table import QueryTable
 from alerts.core.query.words import starts_word
 from alerts.core.query.zones import Prepared
 
-LITERALS_AN_AUTOMATON = 40_000  # making one holds Python's lock: for more, pages and senders would wait too long
+LITERALS_AN_AUTOMATON = 20_000  # making one holds Python's lock: for more, pages and senders would wait too long
 SMALLEST_GROWN = 1_000  # changes that a delta takes at least before a new base is worth its while
 GROWN_SHARE = 64  # of the base, as a divisor: then a new query costs less than a new base for each of so many
 
