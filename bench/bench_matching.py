@@ -171,8 +171,8 @@ async def _weigh(path: Path) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before
     print(
         f"{_rss_mib() - before:,.0f} MiB more resident memory than without, {peak:,.0f} MiB at the most (goal 300 MiB);"
-        f" {per_article:.2f} ms an article; {read_s:,.0f} s to read them all, once, of which {processor_s:,.0f} s of processor"
-        f" time; the event loop was late by {max(late):,.0f} ms at worst meanwhile (goal 250 ms)."
+        f" {per_article:.2f} ms an article; {read_s:,.0f} s to read them all, once, of which {processor_s:,.0f} s of"
+        f" processor time; the event loop was late by {max(late):,.0f} ms at worst meanwhile (goal 250 ms)."
     )
     await db.close()
 
