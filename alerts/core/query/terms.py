@@ -28,6 +28,7 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _STAR = re.compile(r"\\.|(\*)", re.DOTALL)
 _PUNCTUATION_AFTER = ",;:.!?…、，。；！？"
 _OPERATORS = {"AND", "OR", "NOT", "NEAR"}
+_GLUED = re.compile(r"(?<=[\u3041-\u30ff\u3400-\u9fff])(?:AND|OR|NOT)(?=[\u3041-\u30ff\u3400-\u9fff])")
 _NEAR = re.compile(r"(?i:NEAR)/\S*")
 _QUOTED = re.compile(r'(?P<quoted>"(?:[^"\\]|\\.)*")(?P<star>\*?)(?P<tail>.*)', re.DOTALL)
 _ABOVE_AT = re.compile(r"\\.|(>)", re.DOTALL)
@@ -99,7 +100,9 @@ class Terms:
     def word(self, token: Token, place: Place) -> Term:
         """Return the term that a word writes."""
         text = token.text
-        if text.isalnum() and text.upper() not in _OPERATORS:  # nearly all of them: nothing to look for in it
+        if glued := None if text.isascii() else _GLUED.search(text):
+            raise self._wrong(token, f"Put a space on each side of {glued[0]}; or use quotes.", glued.start())
+        if text.isalnum() and unicodedata.normalize("NFKC", text).upper() not in _OPERATORS:  # nearly all of them
             return self._term(token, text, place, prefix=False)
         self._check_word(token, place.field)
         at = (
@@ -162,8 +165,7 @@ class Terms:
         word = token.text
         if word in _OPERATORS or word.startswith("NEAR/"):
             raise self._wrong(token, f'{word} needs a term on each side. For the word itself write "{word}".')
-        if word.upper() in _OPERATORS or _NEAR.fullmatch(word):
-            operator = word.upper()
+        if (operator := unicodedata.normalize("NFKC", word).upper()) in _OPERATORS or _NEAR.fullmatch(word):
             raise self._wrong(token, f'Operators are in capitals: {operator}. For the word itself write "{word}".')
         if word in _FOREIGN:
             raise self._wrong(token, f"{word} is no operator here: write {_FOREIGN[word]}.")
