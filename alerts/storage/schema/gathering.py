@@ -49,6 +49,7 @@ sources = Table(
     Column("news_at", Utc),
     Column("moved_to", Text),  # where it is asked for since it moved for good
     Column("warned_at", Utc),  # when the operator was told that it fails
+    Column("content", Text, nullable=False, server_default=text("'content'")),  # summary | content | page
     Index("ix_sources_next_poll_at", "next_poll_at"),
     index_where("ix_sources_lease_until", "lease_until IS NOT NULL", "lease_until"),
 )

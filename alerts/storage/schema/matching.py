@@ -31,6 +31,7 @@ articles = Table(
     Column("set_aside", Text),  # why matching or composing gave up on it
     Column("flood_id", Key),  # the flood that it was held in, whatever was decided then
     Column("same_story_as", Key),  # the article that told the story first; no foreign key: the row may only be told of
+    Column("page_text", Text),  # what its page says, in place of ``body``; that, and what is compared, stay the feed's
     UniqueConstraint("source_id", "item_id"),
     Index("ix_articles_source_id_content_hash", "source_id", "content_hash"),
     Index("ix_articles_source_id_canonical_url", "source_id", "canonical_url"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic.operations import Operations
 
-revision = "0013"
-down_revision = "0010"
+revision = "0012"
+down_revision = "0011"
 keeps_older = True
 
 KEY = sa.BigInteger().with_variant(sa.Integer, "sqlite")
