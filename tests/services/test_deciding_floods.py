@@ -15,6 +15,7 @@ from sqlalchemy import func, select, text
 from website import app_over, config_in
 
 from alerts.core.errors import InputError
+from alerts.core.leaving import MailClaims
 from alerts.core.model import (
     DeliveryKind,
     FirstPoll,
@@ -31,7 +32,7 @@ from alerts.services.fan_out import fan_out, unfinished
 from alerts.services.fan_out_digest import fan_out_digest, unfinished_digests
 from alerts.services.match import ChannelCache, match_articles
 from alerts.services.read_folder import read_folder
-from alerts.services.unsubscribe import channels_of_mail, unsubscribe_by_mail
+from alerts.services.unsubscribe import look_at_leaving, unsubscribe_by_mail
 from alerts.storage import floods, schema, sources
 from alerts.storage.articles import Stored, article_by_id, store_items
 from alerts.storage.engine import Database
@@ -384,11 +385,10 @@ class TestDigest:
         await small_lite.fan_out()
         (run_id,) = await all_of(small_lite.db, schema.digest_runs.c.id)
 
-        named = await channels_of_mail(small_lite.db, subscriber_id=bob, article_id=0, digest_run_id=run_id)
+        mail = MailClaims(subscriber_id=bob, digest_run_id=run_id)
+        named = (await look_at_leaving(small_lite.db, mail)).named
         assert [one.channel_slug for one in named] == ["xiaomi"]
-        left = await unsubscribe_by_mail(
-            small_lite.db, subscriber_id=bob, article_id=0, digest_run_id=run_id, now=small_lite.now
-        )
+        left = await unsubscribe_by_mail(small_lite.db, mail=mail, now=small_lite.now)
         assert left.ended == 1
         still = select(schema.subscriptions.c.channel_id).where(schema.subscriptions.c.state == "active")
         async with small_lite.db.reading() as tx:
