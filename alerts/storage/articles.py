@@ -24,7 +24,6 @@ _CHUNK = 500  # values in one IN list
 _ROWS = 100  # of one insert: what the event loop does between two of them is not kept waiting for long
 _SAME_KEY = 2_000  # rows of one look-up: a feed may link every article it ever had to one page
 
-
 _LIGHT = (
     articles.c.id,
     articles.c.item_id,
@@ -95,8 +94,8 @@ async def store_items(
 
 async def count_alerting(tx: AsyncConnection, *, source: Source, items: Sequence[Item], now: datetime) -> int:
     """Say of how many of these items everybody would be alerted; stores nothing."""
-    sightings = [sight(item, now=now) for item in items]
-    batch = place(sightings, await _known(tx, source.id, sightings), kind=source.kind)
+    sightings = await asyncio.to_thread(lambda: [sight(item, now=now) for item in items])
+    batch = await asyncio.to_thread(place, sightings, await _known(tx, source.id, sightings), kind=source.kind)
     kinds = [disposition(one.item, source, first_poll=False, now=now) for one in batch.new]
     return kinds.count(Disposition.ALERT)
 
