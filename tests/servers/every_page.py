@@ -15,7 +15,7 @@ from pathlib import Path
 from cast import World
 from mailbag import waiting_mails
 from playwright.async_api import Page, Response, Route
-from sqlalchemy import select
+from sqlalchemy import literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from website import Website
 
@@ -30,6 +30,7 @@ from alerts.services.preferences import pause
 from alerts.services.subscribe import subscribe
 from alerts.services.unsubscribe import unsubscribe
 from alerts.storage import schema
+from alerts.storage.schema import Utc
 
 MAILS = ("confirmation mail", "alert mail", "alert mail in Chinese")  # in the order in which they come to be owed
 SLUGS = ("xiaomi", "tesla", "byd")
@@ -64,6 +65,7 @@ class Texts:
     local_part: str = "alice"  # of the address that mails go to
 
 
+_MERGED = ("former_id", "channel_id", "subscriber_id", "created_at")
 HARSH = Texts(
     channel=LONG,
     title=f"小米 {LONG} مرحبا",
@@ -171,7 +173,12 @@ async def every_page(web: Website, now: datetime, stage: Stage) -> dict[str, Pla
         "channel, unknown": Place("/c/nothing", status=404),
     }
     return (
-        places | await _taken_back(web, now) | await _wishes(web, now) | await _moving(web, now) | _catcher_pages(stage)
+        places
+        | await _taken_back(web, now)
+        | await _former(web, now, stage)
+        | await _wishes(web, now)
+        | await _moving(web, now)
+        | _catcher_pages(stage)
     )
 
 
@@ -185,6 +192,23 @@ async def _taken_back(web: Website, now: datetime) -> dict[str, Place]:
         "taken back": Place(web.leave_link(quick, 0), {"undo": sealed[quick]}),
         "taken back, too late": Place(web.leave_link(slow, 0), {"undo": "x"}),
         "manage, taken back": Place(web.manage_link(own), {"do": "undo", "undo": sealed[own]}),
+    }
+
+
+async def _former(web: Website, now: datetime, stage: Stage) -> dict[str, Place]:
+    """Name the pages behind the links in a mailbox that somebody has given up for another."""
+    gone = range(1_000_001, 1_000_004)  # the numbers of rows that are no more
+    for number in gone:
+        kept = await _person(web, now, f"kept{number}", list(SLUGS[:2]))
+        async with web.app.db.transaction() as tx:
+            followed = select(literal(number), schema.channels.c.id, literal(kept), literal(now, Utc)).where(
+                schema.channels.c.slug.in_(SLUGS[:2])
+            )
+            await tx.execute(schema.merged_subscriptions.insert().from_select(_MERGED, followed))
+    return {
+        "leave, from a former address": Place(web.leave_link(gone[0], stage.story)),
+        "left, from a former address": Place(web.leave_link(gone[1], stage.story), {"leave": "these"}),
+        "left everything, from a former address": Place(web.leave_link(gone[2], stage.story), {"leave": "all"}),
     }
 
 
