@@ -40,7 +40,7 @@ def _entry(item: Mapping[str, object], feed: Mapping[str, object], url: str) -> 
     plain, markup = clean_text(_text(item, "content_text")), _text(item, "content_html")
     link = web_link(_text(item, "url"), base=url) or web_link(_text(item, "external_url"), base=url)
     return Entry(
-        guid=_text(item, "id") or link or "",
+        guid=clean_line(_text(item, "id")) or link or "",
         title=clean_line(_text(item, "title")),
         summary=clean_text(_text(item, "summary")),
         content=plain or html_to_text(markup),

@@ -238,6 +238,13 @@ class TestJsonFeed:
 
         assert (read.item_id, read.language, read.author) == ("7.5", "zh", "Li")
 
+    def test_ids_that_show_nothing_are_none(self) -> None:
+        feed = {
+            "version": "https://jsonfeed.org/version/1.1",
+            "items": [{"id": c, "title": f"About {ord(c)}"} for c in "\x1b\x07"],
+        }
+        assert len({item.item_id for item in items(json.dumps(feed)) if item.item_id}) == 2
+
     def test_a_link_blogs_item_is_its_own_page_first_and_the_page_it_is_about_else(self) -> None:
         about = "https://other.example/story"
         both = {"id": "1", "url": "https://news.example/1", "external_url": about, "title": "A"}

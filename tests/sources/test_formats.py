@@ -222,6 +222,7 @@ def test_the_title_is_the_one_given_or_the_heading_or_the_name(name: str, text: 
 
 def test_an_id_of_its_own_comes_before_the_path() -> None:
     assert only("a.md", "---\nguid: urn:1\n---\nText").item.item_id == "urn:1"
+    assert only("a.md", '{"guid": "\\u001b \\u200b"}\nText').item.item_id == "a.md", "nothing that can be seen is no id"
 
 
 def test_eleventys_magic_dates_are_none() -> None:

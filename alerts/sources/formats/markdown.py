@@ -41,7 +41,7 @@ def read(path_name: str, text: str, time_zone: tzinfo) -> Parsed:
     # 3. When it may be seen.
     published_at = fields.moment(*PUBLISHED, time_zone=time_zone) or read_moment(day_in_name(path_name), time_zone)
     item = make_item(
-        item_id=fields.text("id", "guid", "uuid", "uid") or path_name,
+        item_id=clean_line(fields.text("id", "guid", "uuid", "uid")) or path_name,
         title=title or title_in_name(path_name),
         summary=fields.lines("summary", "description", "excerpt"),
         body=body,
