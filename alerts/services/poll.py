@@ -9,27 +9,30 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from functools import partial
 from secrets import token_hex, token_urlsafe
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.errors import FetchError
+from alerts.core.feed_moves import may_be_kept, new_address
 from alerts.core.feed_pace import Pace, interval, learn
+from alerts.core.full_text import chosen
 from alerts.core.health import is_back_at_its_first_place, is_worth_a_warning
-from alerts.core.model import Source, SourceKind
+from alerts.core.hosts import host_of
+from alerts.core.model import Content, Item, Source, SourceKind
 from alerts.core.schedule import next_poll_at
 from alerts.core.websub import SECRET_LENGTH, TOKEN_LENGTH, TRUSTED_FOR, HubLinks, calmer
 from alerts.queue import Enlist, Job, Step
 from alerts.sources.entries import ParsedFeed
 from alerts.sources.fetch import Fetched
+from alerts.sources.page_reader import Pages
 from alerts.storage import sources, websub
-from alerts.storage.articles import Stored, store_items
+from alerts.storage.articles import Stored, store_items, worth_reading
 from alerts.storage.engine import Database
 from alerts.storage.floods import Holding
 from alerts.storage.polls import worker_claim
@@ -56,6 +59,14 @@ class FeedParser(Protocol):
         ...
 
 
+class PageReader(Protocol):
+    """What reads the pages behind items' links."""
+
+    async def read(self, items: Sequence[Item], *, private_host: str | None = None) -> Pages:
+        """Return their texts, and why some have none; raise nothing, and end in less than half of a lease."""
+        ...
+
+
 class Health(Enum):
     """What a poll says of its source that an operator wants to know, once."""
 
@@ -79,6 +90,7 @@ class Polled:
     held: int = 0  # of the new ones, as part of a flood
     holding: Holding | None = None  # the flood
     health: Health = Health.SAME
+    pages: Pages = field(default_factory=Pages)  # what was read in place of the feed's own texts, or why not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +101,11 @@ class _News:
     body_hash: str | None
     feed: ParsedFeed
     links: HubLinks | None = None  # where its news can be heard of; None: it was not read anew
+    pages: Pages = field(default_factory=Pages)
 
 
 NOT_CLAIMED = Polled(worked=True, claimed=False)
+_NOTHING = Stored(new=0, changed=0, seen=0, article_ids=())
 
 
 async def due_feeds(db: Database, *, now: datetime, limit: int) -> Sequence[int]:
@@ -113,6 +127,7 @@ async def poll_feed(
     may_subscribe: bool = False,
     worker: str | None = None,
     shared: SharedTransactions | None = None,
+    page_reader: PageReader | None = None,
 ) -> Polled:
     """Poll a feed if its time has come (or whatever its time, without ``only_due``) and nobody else does.
 
@@ -120,7 +135,8 @@ async def poll_feed(
     that the feed names be asked for its news. ``worker`` is who polls, as the ledger knows it: when it dies, its claims
     are taken back at once and not only after their lease.
 
-    ``shared`` are the transactions that polls side by side write their claims and outcomes in.
+    ``shared`` are the transactions that polls side by side write their claims and outcomes in. ``page_reader`` reads
+    pages for the sources that want them; without one they have what the feed gives.
 
     Whatever the server does, the poll ends within the fetcher's and the parser's limits. A poll that failed changes no
     article and leaves the source's last success as it was.
@@ -136,6 +152,11 @@ async def poll_feed(
     # 2. Ask and read.
     try:
         news = await _ask(fetcher, parser, source)
+        if page_reader is not None and source.content is Content.PAGE and news.feed.items:
+            pages = await _read_pages(db, shared, page_reader, source, news.feed.items, claim=claim, now=now)
+            if pages is None:
+                return NOT_CLAIMED
+            news = replace(news, pages=pages)
     except FetchError as error:
         return await _record_failure(shared, source, error, claim=claim, now=now, jitter=jitter)
     except asyncio.CancelledError:  # anything else is a fault of ours: the lease keeps it from being tried at once
@@ -170,8 +191,31 @@ async def _ask(fetcher: Fetcher, parser: FeedParser, source: Source) -> _News:
     if body_hash == source.body_hash:
         return _News(fetched=fetched, body_hash=body_hash, feed=nothing)
     feed = await parser.parse(fetched.body, url=fetched.url, charset=fetched.charset)
+    feed = replace(feed, items=chosen(feed.items, source.content))
     links = fetched.links if fetched.links.are_there else feed.links  # headers first (WebSub, 4)
     return _News(fetched=fetched, body_hash=body_hash, feed=feed, links=links)
+
+
+async def _read_pages(
+    db: Database,
+    shared: SharedTransactions,
+    reader: PageReader,
+    source: Source,
+    items: Sequence[Item],
+    *,
+    claim: str,
+    now: datetime,
+) -> Pages | None:
+    """Return what the pages of the items say that will be mailed, unless they are a flood; None: the claim was lost."""
+    async with db.reading() as tx:
+        wanted = await worth_reading(tx, source=source, items=items, first_poll=source.polled_at is None, now=now)
+    if not wanted:
+        return Pages()
+    hold = partial(sources.extend_lease, source_id=source.id, claim=claim, now=now, lease=2 * LEASE)
+    if not await shared.write(hold):
+        return None
+    host = host_of(source.moved_to or source.location)
+    return await reader.read(wanted, private_host=host if source.allow_private else None)
 
 
 async def _record_success(
@@ -187,11 +231,11 @@ async def _record_success(
 ) -> Polled:
     """Store what came and when to come back, unless the claim was lost meanwhile."""
     fetched, stored = news.fetched, _NOTHING
-    moved_to = _new_address(source, fetched)
+    moved_to = new_address(source, moved_to=fetched.moved_to, gave_the_feed=fetched.body is not None)
     if news.feed.items:
         if not await sources.extend_lease(tx, source.id, claim=claim, now=now, lease=LEASE):
             return NOT_CLAIMED
-        stored = await store_items(tx, source=source, items=news.feed.items, now=now)
+        stored = await store_items(tx, source=source, items=news.feed.items, now=now, page_texts=news.pages.texts)
     pace = learn(Pace(gap=source.gap, news_at=source.news_at), now=now, new=stored.new, at_most=source.every_at_most)
     live = may_subscribe and await websub.is_live(tx, source.id, now=now, within=TRUSTED_FOR)
     held = await sources.record_success(
@@ -205,7 +249,7 @@ async def _record_success(
         body_hash=news.body_hash,
         reason=f"moved for good to {moved_to}; write that address instead" if moved_to else None,
         pace=pace,
-        moved_to=moved_to if _may_be_kept(source) else None,
+        moved_to=moved_to if may_be_kept(source) else None,
     )
     if not held:
         return NOT_CLAIMED
@@ -222,6 +266,7 @@ async def _record_success(
         held=stored.held,
         holding=stored.holding,
         health=Health.RECOVERED if source.warned_at else Health.SAME,
+        pages=news.pages,
     )
 
 
@@ -239,18 +284,6 @@ def _again_at(source: Source, news: _News, pace: Pace, *, now: datetime, jitter:
     wait = interval(pace, now=now, every=source.every, at_most=source.every_at_most)
     hint = max(news.fetched.fresh_for or timedelta(0), news.feed.ttl or timedelta(0), calmer(source.every, live=live))
     return next_poll_at(now=now, every=wait, jitter=jitter, hint=hint)
-
-
-def _new_address(source: Source, fetched: Fetched) -> str | None:
-    """Return where the feed is from now on, if not where the operator wrote; it counts once it gave the feed."""
-    if fetched.moved_to is None or fetched.body is None:
-        return source.moved_to
-    return fetched.moved_to if fetched.moved_to != source.location else None
-
-
-def _may_be_kept(source: Source) -> bool:
-    """Return whether a new address may take the place of the old one: not where that holds a password to go along."""
-    return "@" not in urlsplit(source.location).netloc
 
 
 async def _record_failure(
@@ -285,6 +318,3 @@ async def _record_failure(
         return NOT_CLAIMED
     told = (Health.STOPPED if stopped else Health.FAILING) if warned or stopped else Health.SAME
     return Polled(worked=False, reason=str(error), health=told)
-
-
-_NOTHING = Stored(new=0, changed=0, seen=0, article_ids=())

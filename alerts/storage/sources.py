@@ -11,7 +11,7 @@ from sqlalchemy import Row, and_, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.feed_pace import Pace
-from alerts.core.model import FirstPoll, FloodWatch, Source, SourceKind, SourceState
+from alerts.core.model import Content, FirstPoll, FloodWatch, Source, SourceKind, SourceState
 from alerts.storage.engine import insert
 from alerts.storage.schema import sources
 
@@ -279,6 +279,7 @@ def _settings(source: Source) -> dict[str, Any]:
         "allow_private": source.allow_private,
         "flood": str(source.flood),
         "every_at_most_s": _seconds(source.every_at_most),
+        "content": source.content.value,
     }
 
 
@@ -315,4 +316,5 @@ def _source(row: Row[Any]) -> Source:
         news_at=row.news_at,
         moved_to=row.moved_to,
         warned_at=row.warned_at,
+        content=Content(row.content),
     )
