@@ -1,7 +1,8 @@
 """Poll one feed: ask its server, read what came, store it and how it went. Folders are read elsewhere.
 
 The fetch happens outside any transaction and the rest in one, which begins by making sure that the claim still holds:
-a worker that slept through its lease, or whose source was paused meanwhile, writes nothing.
+a worker that slept through its lease, or whose source was paused meanwhile, writes nothing. Most polls bring nothing
+new: their claims and outcomes are written together with those of the polls beside them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from functools import partial
 from secrets import token_hex, token_urlsafe
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -24,18 +24,20 @@ from alerts.core.feed_pace import Pace, interval, learn
 from alerts.core.health import is_back_at_its_first_place, is_worth_a_warning
 from alerts.core.model import Source, SourceKind
 from alerts.core.schedule import next_poll_at
-from alerts.core.websub import SECRET_LENGTH, TOKEN_LENGTH, TRUSTED_FOR, HubLinks, calmer
+from alerts.core.websub import SECRET_LENGTH, TOKEN_LENGTH, HubLinks, calmer
 from alerts.queue import Enlist, Job, Step
 from alerts.sources.entries import ParsedFeed
 from alerts.sources.fetch import Fetched
 from alerts.storage import sources, websub
-from alerts.storage.articles import Stored, store_items
+from alerts.storage.articles import store_items
+from alerts.storage.claims import Ask, Failed, Worked, claim_sources, record_failed, record_worked
 from alerts.storage.engine import Database
 from alerts.storage.floods import Holding
 from alerts.storage.polls import worker_claim
 from alerts.storage.shared import SharedTransactions
 
 LEASE = timedelta(minutes=5)  # the longest fetch and the longest parse, several times over
+_HASHED_HERE = 256 << 10  # bytes; a larger body in a thread
 
 
 class Fetcher(Protocol):
@@ -79,6 +81,23 @@ class Polled:
     held: int = 0  # of the new ones, as part of a flood
     holding: Holding | None = None  # the flood
     health: Health = Health.SAME
+    source: Source | None = None  # as it was when it was claimed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Poll:
+    """A poll under way."""
+
+    source: Source  # as it was claimed
+    claim: str
+    now: datetime
+    jitter: float
+    is_live: bool  # a hub tells us of the source's news
+
+    @property
+    def health(self) -> Health:
+        """What to tell if it works."""
+        return Health.RECOVERED if self.source.warned_at else Health.SAME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,30 +145,28 @@ async def poll_feed(
     article and leaves the source's last success as it was.
     """
     # 1. Take the source.
-    claim = worker_claim(token_hex(16), worker=worker)
     shared = shared or SharedTransactions(db)
-    source = await shared.write(
-        partial(sources.claim_source, source_id=source_id, claim=claim, now=now, lease=LEASE, only_due=only_due)
-    )
-    if source is None:
+    claim = worker_claim(token_hex(16), worker=worker)
+    taken = await shared.write(claim_sources, Ask(source_id, claim, now, LEASE, only_due, SourceKind.FEED))
+    if taken is None:
         return NOT_CLAIMED
+    poll = _Poll(source=taken.source, claim=claim, now=now, jitter=jitter, is_live=may_subscribe and taken.is_live)
     # 2. Ask and read.
     try:
-        news = await _ask(fetcher, parser, source)
+        news = await _ask(fetcher, parser, poll.source)
     except FetchError as error:
-        return await _record_failure(shared, source, error, claim=claim, now=now, jitter=jitter)
+        return await _record_failure(shared, poll, error)
     except asyncio.CancelledError:  # anything else is a fault of ours: the lease keeps it from being tried at once
         async with db.transaction() as tx:
-            await sources.release_source(tx, source.id, claim=claim)
+            await sources.release_source(tx, source_id, claim=claim)
         raise
     # 3. Store what came, and that it came.
-    record = partial(
-        _record_success, source, news, claim=claim, now=now, jitter=jitter, enlist=enlist, may_subscribe=may_subscribe
-    )
-    if not news.feed.items:
-        return await shared.write(record)
-    async with db.transaction() as tx:
-        return await record(tx)
+    if news.feed.items or (may_subscribe and news.links is not None):
+        async with db.transaction() as tx:
+            return await _store(tx, poll, news, enlist=enlist, may_subscribe=may_subscribe)
+    if not await shared.write(record_worked, _worked(poll, news, new=0)):
+        return NOT_CLAIMED
+    return Polled(worked=True, health=poll.health, source=poll.source)
 
 
 async def _ask(fetcher: Fetcher, parser: FeedParser, source: Source) -> _News:
@@ -160,59 +177,41 @@ async def _ask(fetcher: Fetcher, parser: FeedParser, source: Source) -> _News:
         last_modified=source.last_modified,
         allow_private=source.allow_private,
     )
-    nothing = ParsedFeed(items=())
     if fetched.body is None:
         kept = replace(
             fetched, etag=fetched.etag or source.etag, last_modified=fetched.last_modified or source.last_modified
         )
-        return _News(fetched=kept, body_hash=source.body_hash, feed=nothing)
-    body_hash = hashlib.sha256(fetched.body).hexdigest()
+        return _News(fetched=kept, body_hash=source.body_hash, feed=_NO_FEED)
+    body_hash = await _hash(fetched.body)
     if body_hash == source.body_hash:
-        return _News(fetched=fetched, body_hash=body_hash, feed=nothing)
+        return _News(fetched=fetched, body_hash=body_hash, feed=_NO_FEED)
     feed = await parser.parse(fetched.body, url=fetched.url, charset=fetched.charset)
     links = fetched.links if fetched.links.are_there else feed.links  # headers first (WebSub, 4)
     return _News(fetched=fetched, body_hash=body_hash, feed=feed, links=links)
 
 
-async def _record_success(
-    source: Source,
-    news: _News,
-    tx: AsyncConnection,
-    *,
-    claim: str,
-    now: datetime,
-    jitter: float,
-    enlist: Enlist | None,
-    may_subscribe: bool,
+async def _hash(body: bytes) -> str:
+    """Return what tells a body from another; a large one takes longer than the event loop is kept waiting."""
+    if len(body) > _HASHED_HERE:
+        return await asyncio.to_thread(lambda: hashlib.sha256(body).hexdigest())
+    return hashlib.sha256(body).hexdigest()
+
+
+async def _store(
+    tx: AsyncConnection, poll: _Poll, news: _News, *, enlist: Enlist | None, may_subscribe: bool
 ) -> Polled:
     """Store what came and when to come back, unless the claim was lost meanwhile."""
-    fetched, stored = news.fetched, _NOTHING
-    moved_to = _new_address(source, fetched)
-    if news.feed.items:
-        if not await sources.extend_lease(tx, source.id, claim=claim, now=now, lease=LEASE):
-            return NOT_CLAIMED
-        stored = await store_items(tx, source=source, items=news.feed.items, now=now)
-    pace = learn(Pace(gap=source.gap, news_at=source.news_at), now=now, new=stored.new, at_most=source.every_at_most)
-    live = may_subscribe and await websub.is_live(tx, source.id, now=now, within=TRUSTED_FOR)
-    held = await sources.record_success(
-        tx,
-        source.id,
-        claim=claim,
-        now=now,
-        next_poll_at=_again_at(source, news, pace, now=now, jitter=jitter, live=live),
-        etag=fetched.etag,
-        last_modified=fetched.last_modified,
-        body_hash=news.body_hash,
-        reason=f"moved for good to {moved_to}; write that address instead" if moved_to else None,
-        pace=pace,
-        moved_to=moved_to if _may_be_kept(source) else None,
-    )
+    source = poll.source
+    if not await sources.extend_lease(tx, source.id, claim=poll.claim, now=poll.now, lease=LEASE):
+        return NOT_CLAIMED
+    stored = await store_items(tx, source=source, items=news.feed.items, now=poll.now)
+    (held,) = await record_worked(tx, [_worked(poll, news, new=stored.new)])
     if not held:
         return NOT_CLAIMED
     if stored.new and enlist is not None:
         await enlist(tx, Job(Step.MATCH))
     if may_subscribe:
-        await _note_hub(tx, source, news, now=now, found_news=bool(stored.new))
+        await _note_hub(tx, source, news, now=poll.now, found_news=bool(stored.new))
     return Polled(
         worked=True,
         new=stored.new,
@@ -221,7 +220,27 @@ async def _record_success(
         article_ids=stored.article_ids,
         held=stored.held,
         holding=stored.holding,
-        health=Health.RECOVERED if source.warned_at else Health.SAME,
+        health=poll.health,
+        source=source,
+    )
+
+
+def _worked(poll: _Poll, news: _News, *, new: int) -> Worked:
+    """Say what a poll that worked leaves for the next one."""
+    source, fetched = poll.source, news.fetched
+    moved_to = _new_address(source, fetched)
+    pace = learn(Pace(gap=source.gap, news_at=source.news_at), now=poll.now, new=new, at_most=source.every_at_most)
+    return Worked(
+        source.id,
+        poll.claim,
+        poll.now,
+        next_poll_at=_again_at(poll, news, pace),
+        etag=fetched.etag,
+        last_modified=fetched.last_modified,
+        body_hash=news.body_hash,
+        reason=f"moved for good to {moved_to}; write that address instead" if moved_to else None,
+        pace=pace,
+        moved_to=moved_to if _may_be_kept(source) else None,
     )
 
 
@@ -234,11 +253,12 @@ async def _note_hub(tx: AsyncConnection, source: Source, news: _News, *, now: da
         await websub.distrust(tx, source.id)
 
 
-def _again_at(source: Source, news: _News, pace: Pace, *, now: datetime, jitter: float, live: bool) -> datetime:
+def _again_at(poll: _Poll, news: _News, pace: Pace) -> datetime:
     """Return when to poll next: by its pace, not before it wants us back, and rarer while a hub pushes."""
-    wait = interval(pace, now=now, every=source.every, at_most=source.every_at_most)
-    hint = max(news.fetched.fresh_for or timedelta(0), news.feed.ttl or timedelta(0), calmer(source.every, live=live))
-    return next_poll_at(now=now, every=wait, jitter=jitter, hint=hint)
+    source, nothing = poll.source, timedelta(0)
+    wait = interval(pace, now=poll.now, every=source.every, at_most=source.every_at_most)
+    hint = max(news.fetched.fresh_for or nothing, news.feed.ttl or nothing, calmer(source.every, live=poll.is_live))
+    return next_poll_at(now=poll.now, every=wait, jitter=poll.jitter, hint=hint)
 
 
 def _new_address(source: Source, fetched: Fetched) -> str | None:
@@ -253,10 +273,9 @@ def _may_be_kept(source: Source) -> bool:
     return "@" not in urlsplit(source.location).netloc
 
 
-async def _record_failure(
-    shared: SharedTransactions, source: Source, error: FetchError, *, claim: str, now: datetime, jitter: float
-) -> Polled:
+async def _record_failure(shared: SharedTransactions, poll: _Poll, error: FetchError) -> Polled:
     """Record what went wrong and when to come back; decide whether the operator is told."""
+    source, now = poll.source, poll.now
     failures, since = source.failures + 1, source.failing_since_at or now
     moved_back = source.moved_to is not None and is_back_at_its_first_place(
         now=now, failing_since_at=since, permanent=error.permanent
@@ -266,25 +285,13 @@ async def _record_failure(
         now=now, failures=failures, failing_since_at=since, stopped=stopped, warned=source.warned_at is not None
     )
     again_at = next_poll_at(
-        now=now, every=source.every, jitter=jitter, failures=failures, retry_after=error.retry_after
+        now=now, every=source.every, jitter=poll.jitter, failures=failures, retry_after=error.retry_after
     )
-    held = await shared.write(
-        partial(
-            sources.record_failure,
-            source_id=source.id,
-            claim=claim,
-            now=now,
-            next_poll_at=again_at,
-            reason=str(error),
-            stopped=stopped,
-            warned=warned,
-            moved_back=moved_back,
-        )
-    )
-    if not held:
+    failed = Failed(source.id, poll.claim, now, again_at, str(error), stopped, warned, moved_back)
+    if not await shared.write(record_failed, failed):
         return NOT_CLAIMED
     told = (Health.STOPPED if stopped else Health.FAILING) if warned or stopped else Health.SAME
-    return Polled(worked=False, reason=str(error), health=told)
+    return Polled(worked=False, reason=str(error), health=told, source=source)
 
 
-_NOTHING = Stored(new=0, changed=0, seen=0, article_ids=())
+_NO_FEED = ParsedFeed(items=())
