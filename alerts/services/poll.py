@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from secrets import token_hex, token_urlsafe
@@ -178,10 +178,7 @@ async def _ask(fetcher: Fetcher, parser: FeedParser, source: Source) -> _News:
         allow_private=source.allow_private,
     )
     if fetched.body is None:
-        kept = replace(
-            fetched, etag=fetched.etag or source.etag, last_modified=fetched.last_modified or source.last_modified
-        )
-        return _News(fetched=kept, body_hash=source.body_hash, feed=_NO_FEED)
+        return _News(fetched=fetched, body_hash=source.body_hash, feed=_NO_FEED)
     body_hash = await _hash(fetched.body)
     if body_hash == source.body_hash:
         return _News(fetched=fetched, body_hash=body_hash, feed=_NO_FEED)
@@ -228,6 +225,7 @@ async def _store(
 def _worked(poll: _Poll, news: _News, *, new: int) -> Worked:
     """Say what a poll that worked leaves for the next one."""
     source, fetched = poll.source, news.fetched
+    kept = source if fetched.body is None else None  # an answer without a body need not repeat every validator
     moved_to = _new_address(source, fetched)
     pace = learn(Pace(gap=source.gap, news_at=source.news_at), now=poll.now, new=new, at_most=source.every_at_most)
     return Worked(
@@ -235,12 +233,12 @@ def _worked(poll: _Poll, news: _News, *, new: int) -> Worked:
         poll.claim,
         poll.now,
         next_poll_at=_again_at(poll, news, pace),
-        etag=fetched.etag,
-        last_modified=fetched.last_modified,
+        etag=fetched.etag or (kept and kept.etag),
+        last_modified=fetched.last_modified or (kept and kept.last_modified),
         body_hash=news.body_hash,
         reason=f"moved for good to {moved_to}; write that address instead" if moved_to else None,
         pace=pace,
-        moved_to=moved_to if _may_be_kept(source) else None,
+        moved_to=moved_to if moved_to and _may_be_kept(source) else None,
     )
 
 

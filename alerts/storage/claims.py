@@ -6,12 +6,11 @@ Each row is its own question: whoever lost its claim writes nothing, and takes n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     Boolean,
     ColumnElement,
@@ -21,28 +20,25 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    column,
     exists,
     func,
     null,
     or_,
-    select,
     update,
 )
+from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.types import TypeEngine
 
 from alerts.core.feed_pace import Pace
 from alerts.core.model import Source, SourceKind, SourceState
 from alerts.core.websub import TRUSTED_FOR, SubscriptionState
-from alerts.storage.prepared import Prepared, Transaction, among
+from alerts.storage.prepared import Transaction
 from alerts.storage.schema import Utc, hub_subscriptions, sources
-from alerts.storage.shared import NotTogetherError
 from alerts.storage.source_row import COLUMNS, to_source
+from alerts.storage.together import Given, Together
 
 POLLED = (SourceState.OK.value, SourceState.FAILING.value)
 RELEASED = {"claim": null(), "lease_until": null()}
-
-_Given = Mapping[str, ColumnElement[Any]]
 
 
 class Ask(NamedTuple):
@@ -101,18 +97,13 @@ async def claim_sources(tx: Transaction, asks: Sequence[Ask]) -> list[Claimed | 
         (one.source_id, one.claim, one.now, one.now + one.lease, one.only_due, one.kind and one.kind.value)
         for one in asks
     ]
-    await _CLAIM.write(tx, sorted(rows, key=_by_id))
     now = max(one.now for one in asks)
-    found = await _CLAIMED.rows(tx, {one.source_id for one in asks}, now, now - TRUSTED_FOR)
-    held = {(row[0], row[-1]): row for row in found}
-    return [_claimed(held.get((one.source_id, one.claim))) for one in asks]
+    taken = {(row[0], row[-1]): row for row in await _CLAIM.rows(tx, sorted(rows, key=_by_id), now, now - TRUSTED_FOR)}
+    return [_claimed(taken.get((one.source_id, one.claim))) for one in asks]
 
 
 async def record_worked(tx: Transaction, polls: Sequence[Worked]) -> list[bool]:
-    """Record polls that worked and let go of their sources; False where the claim was lost: nothing is written there.
-
-    Raises NotTogetherError where it was for some of many.
-    """
+    """Record polls that worked and let go of their sources; False where the claim was lost, and nothing is written."""
     rows = [
         (
             *(one.source_id, one.claim, one.reason, one.now, one.next_poll_at),
@@ -120,7 +111,7 @@ async def record_worked(tx: Transaction, polls: Sequence[Worked]) -> list[bool]:
         )
         for one in polls
     ]
-    return await _all_or_none(_WORKED, tx, rows)
+    return await _let_go(_WORKED, tx, rows)
 
 
 async def record_failed(tx: Transaction, polls: Sequence[Failed]) -> list[bool]:
@@ -132,7 +123,7 @@ async def record_failed(tx: Transaction, polls: Sequence[Failed]) -> list[bool]:
         )
         for one in polls
     ]
-    return await _all_or_none(_FAILED, tx, rows)
+    return await _let_go(_FAILED, tx, rows)
 
 
 def is_free(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
@@ -144,11 +135,12 @@ def is_free(now: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
     )
 
 
-async def _all_or_none(statement: Prepared, tx: Transaction, rows: Sequence[tuple[Any, ...]]) -> list[bool]:
-    written = await statement.write(tx, sorted(rows, key=_by_id))
-    if written not in {0, len(rows)}:
-        raise NotTogetherError
-    return [bool(written)] * len(rows)
+async def _let_go(statement: Together, tx: Transaction, rows: Sequence[tuple[Any, ...]]) -> list[bool]:
+    """Write what polls leave; two of one source, of which one lost its claim, are told apart."""
+    if len({row[0] for row in rows}) < len(rows):
+        return [bool(await statement.rows(tx, [row])) for row in rows]
+    held = {row[0] for row in await statement.rows(tx, sorted(rows, key=_by_id))}
+    return [row[0] in held for row in rows]
 
 
 def _by_id(row: tuple[Any, ...]) -> int:
@@ -165,48 +157,44 @@ def _gap_s(pace: Pace) -> int | None:
     return None if pace.gap is None else math.ceil(pace.gap.total_seconds())
 
 
-def _each(write: Callable[[_Given], Update], types: Mapping[str, TypeEngine[Any]]) -> Prepared:
-    """Prepare an update for one row and, where a database has arrays, for many at once."""
-    one = {name: bindparam(name, type_=kind) for name, kind in types.items()}
-    arrays = [bindparam(name, type_=ARRAY(kind)) for name, kind in types.items()]
-    columns = [column(name, kind) for name, kind in types.items()]
-    each = func.unnest(*arrays).table_valued(*columns).render_derived(name="given")
-    return Prepared(write(one), *types, whole=write({name: each.c[name] for name in types}))
-
-
-def _claim(given: _Given) -> Update:
+def _claim(given: Given) -> ReturningUpdate[Any]:
     is_due = or_(sources.c.next_poll_at <= given["b_now"], ~given["b_only_due"])
     is_meant = or_(sources.c.kind == given["b_kind"], given["b_kind"].is_(None))
     mine = and_(sources.c.id == given["b_id"], is_meant, is_free(given["b_now"]), is_due)
-    return update(sources).where(mine).values(claim=given["b_claim"], lease_until=given["b_lease_until"])
+    taken = update(sources).where(mine).values(claim=given["b_claim"], lease_until=given["b_lease_until"])
+    return taken.returning(*COLUMNS, _IS_LIVE, sources.c.claim)
 
 
-def _worked(given: _Given) -> Update:
+def _worked(given: Given) -> ReturningUpdate[Any]:
     told = {name: given[f"b_{name}"] for name in _LEFT}
     fixed = {"state": SourceState.OK.value, "failures": 0, "failing_since_at": null(), "warned_at": null()}
-    return _held(given).values({**told, **fixed, **RELEASED})
+    return _held(given).values({**told, **fixed, **RELEASED}).returning(sources.c.id)
 
 
-def _failed(given: _Given) -> Update:
+def _failed(given: Given) -> ReturningUpdate[Any]:
     kept_unless_moved = {
         name: case((given["b_moved_back"], null()), else_=sources.c[name])
         for name in ("moved_to", "etag", "last_modified")
     }
-    return _held(given).values(
-        {
-            "state": given["b_state"],
-            "reason": given["b_reason"],
-            "failures": sources.c.failures + 1,
-            "failing_since_at": func.coalesce(sources.c.failing_since_at, given["b_now"]),
-            "next_poll_at": given["b_next_poll_at"],
-            "warned_at": case((given["b_warned"], given["b_now"]), else_=sources.c.warned_at),
-            **kept_unless_moved,
-            **RELEASED,
-        }
+    return (
+        _held(given)
+        .values(
+            {
+                "state": given["b_state"],
+                "reason": given["b_reason"],
+                "failures": sources.c.failures + 1,
+                "failing_since_at": func.coalesce(sources.c.failing_since_at, given["b_now"]),
+                "next_poll_at": given["b_next_poll_at"],
+                "warned_at": case((given["b_warned"], given["b_now"]), else_=sources.c.warned_at),
+                **kept_unless_moved,
+                **RELEASED,
+            }
+        )
+        .returning(sources.c.id)
     )
 
 
-def _held(given: _Given) -> Update:
+def _held(given: Given) -> Update:
     return update(sources).where(sources.c.id == given["b_id"], sources.c.claim == given["b_claim"])
 
 
@@ -222,12 +210,20 @@ _LEFT: Mapping[str, TypeEngine[Any]] = {  # by a poll that worked
     "news_at": Utc(),
     "moved_to": Text(),
 }
-_CLAIM = _each(
+_IS_LIVE = exists().where(
+    hub_subscriptions.c.source_id == sources.c.id,
+    hub_subscriptions.c.state == SubscriptionState.ACTIVE.value,
+    hub_subscriptions.c.lease_until > bindparam("b_hub_now", type_=Utc()),
+    hub_subscriptions.c.pushed_at > bindparam("b_hub_since", type_=Utc()),
+)
+_CLAIM = Together(
     _claim,
     {**_OF_A_CLAIM, "b_now": Utc(), "b_lease_until": Utc(), "b_only_due": Boolean(), "b_kind": Text()},
+    "b_hub_now",
+    "b_hub_since",
 )
-_WORKED = _each(_worked, {**_OF_A_CLAIM, **{f"b_{name}": kind for name, kind in _LEFT.items()}})
-_FAILED = _each(
+_WORKED = Together(_worked, {**_OF_A_CLAIM, **{f"b_{name}": kind for name, kind in _LEFT.items()}})
+_FAILED = Together(
     _failed,
     {
         **_OF_A_CLAIM,
@@ -238,13 +234,4 @@ _FAILED = _each(
         "b_warned": Boolean(),
         "b_moved_back": Boolean(),
     },
-)
-_IS_LIVE = exists().where(
-    hub_subscriptions.c.source_id == sources.c.id,
-    hub_subscriptions.c.state == SubscriptionState.ACTIVE.value,
-    hub_subscriptions.c.lease_until > bindparam("b_now", type_=Utc()),
-    hub_subscriptions.c.pushed_at > bindparam("b_since", type_=Utc()),
-)
-_CLAIMED = Prepared(
-    select(*COLUMNS, _IS_LIVE, sources.c.claim).where(among(sources.c.id, "b_ids")), "b_ids", "b_now", "b_since"
 )

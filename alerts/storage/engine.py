@@ -57,13 +57,13 @@ class Database:
         writing: AsyncEngine,
         reading: AsyncEngine,
         direct: DirectConnection | DirectPostgresql | None = None,
-        together: ThreadedSqlite | DirectPostgresql | None = None,
+        light: ThreadedSqlite | DirectPostgresql | None = None,
     ) -> None:
         self.where = where  # its name in messages: a path, or a URL without its password
         self._writing = writing
         self._reading = reading
         self._direct = direct  # in a process that sends: for prepared statements, past SQLAlchemy
-        self._together = together  # in any other: for writes that many tasks share
+        self._light = light  # in any other: for what many tasks write together, and a power cut may take back
         self._inline = isinstance(direct, DirectConnection)
         self._leaving: set[asyncio.Task[None]] = set()  # give back connections that nobody waits for any more
 
@@ -126,17 +126,19 @@ class Database:
                 async with self._direct.transaction() as direct:
                     yield direct
 
-    async def at_once(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run prepared statements, and nothing else, in a transaction past SQLAlchemy; return what ``work`` does.
+    async def lightly(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run prepared statements, and nothing else, in a transaction that a power cut may take back.
 
-        It is rolled back if ``work`` raises. The event loop is not held up; on SQLite ``work`` runs in a thread.
+        Returns what ``work`` does. For what would be done again without harm: nobody waits for a disk. A crash of the process alone takes nothing
+        back, and nothing is kept that was committed after what is lost. It is rolled back if ``work`` raises. On SQLite
+        ``work`` runs in a thread. A process that sends has no such connection, and waits.
         """
-        if isinstance(self._together, ThreadedSqlite):
+        if isinstance(self._light, ThreadedSqlite):
             with _Faults(self.where):
-                return await self._together.run(work)
-        if self._together is not None:
+                return await self._light.run(work)
+        if self._light is not None:
             with _Faults(self.where):
-                async with self._together.transaction() as tx:
+                async with self._light.transaction() as tx:
                     return await work(tx)
         async with self.prepared() as quick:
             return await work(quick)
@@ -157,8 +159,8 @@ class Database:
             await asyncio.gather(*self._leaving)
             await self._reading.dispose()
             await self._writing.dispose()
-            if self._together is not None:
-                await self._together.close()
+            if self._light is not None:
+                await self._light.close()
             if isinstance(self._direct, DirectPostgresql):
                 await self._direct.close()
             elif self._direct is not None:
@@ -262,7 +264,7 @@ def _sqlite_database(path: Path, *, inline: bool = False) -> Database:
         writing=sqlite.writing_engine(path, inline=inline),
         reading=sqlite.reading_engine(path, inline=inline),
         direct=sqlite.direct_connection(path) if inline else None,
-        together=None if inline else sqlite.threaded_connection(path),
+        light=None if inline else sqlite.light_connection(path),
     )
 
 
@@ -276,13 +278,13 @@ async def _open_postgresql(url: URL, *, inline: bool) -> Database:
 def _postgresql_database(url: URL, *, inline: bool = False) -> Database:
     idle_ms = postgresql.SENDERS_IDLE_MS if inline else postgresql.IDLE_MS
     engine = postgresql.engine_for(url, idle_ms=idle_ms)
-    direct = DirectPostgresql(postgresql.conninfo(url, idle_ms=idle_ms))
+    direct = DirectPostgresql(postgresql.conninfo(url, idle_ms=idle_ms, light=not inline))
     return Database(
         where=url.render_as_string(hide_password=True),
         writing=engine,
         reading=engine,
         direct=direct if inline else None,
-        together=None if inline else direct,
+        light=None if inline else direct,
     )
 
 

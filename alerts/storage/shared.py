@@ -1,4 +1,7 @@
-"""Small writes of many tasks in shared transactions: a commit costs a disk as much for one as for fifty."""
+"""Small writes of many tasks in shared transactions, which cost as much for one as for fifty.
+
+Only for what may be lost when the power goes, because it would be done again without harm.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,6 @@ T = TypeVar("T")
 
 #: Writes rows by prepared statements; returns what became of each, in their order.
 Work = Callable[[Transaction, Sequence[R]], Awaitable[Sequence[T]]]
-
-
-class NotTogetherError(Exception):
-    """Some of these rows cannot be written as the others are: each gets a transaction of its own."""
 
 
 class _Waiting(NamedTuple):
@@ -60,7 +59,7 @@ class SharedTransactions:
         if not batch:
             return
         try:
-            answers = await self._db.at_once(partial(_run, batch))
+            answers = await self._db.lightly(partial(_run, batch))
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to who asked
             if len(batch) > 1:
                 for one in batch:

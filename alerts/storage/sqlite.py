@@ -134,9 +134,15 @@ def direct_connection(path: Path) -> DirectConnection:
     return DirectConnection(partial(_connect, path), patience_s=BUSY_TIMEOUT_S)
 
 
-def threaded_connection(path: Path) -> ThreadedSqlite:
-    """Return a connection for transactions of prepared statements that run in a thread, each as a whole."""
-    return ThreadedSqlite(partial(_connect, path), patience_s=BUSY_TIMEOUT_S)
+def light_connection(path: Path) -> ThreadedSqlite:
+    """Return a connection for transactions of prepared statements whose commits do not wait for the disk."""
+    return ThreadedSqlite(partial(_connect_lightly, path), patience_s=BUSY_TIMEOUT_S)
+
+
+def _connect_lightly(path: Path) -> sqlite3.Connection:
+    connection = _connect(path)
+    connection.execute("PRAGMA synchronous=NORMAL")
+    return connection
 
 
 def _connect(path: Path) -> sqlite3.Connection:

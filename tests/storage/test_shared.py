@@ -8,18 +8,15 @@ from sqlalchemy import Column, Integer, MetaData, Table, bindparam, insert, text
 
 from alerts.storage.engine import Database
 from alerts.storage.prepared import Prepared, Transaction
-from alerts.storage.shared import NotTogetherError, SharedTransactions
+from alerts.storage.shared import SharedTransactions
 
-UNLUCKY = 13
 _numbers = Table("numbers", MetaData(), Column("number", Integer, primary_key=True))
 _note = Prepared(insert(_numbers).values(number=bindparam("b_number", type_=Integer())), "b_number")
 
 
 async def note(tx: Transaction, rows: Sequence[int]) -> list[int]:
-    """Write numbers into a table that takes each once; one of them wants a transaction of its own."""
+    """Write numbers into a table that takes each once."""
     await _note.write(tx, [(number,) for number in rows])
-    if UNLUCKY in rows and len(rows) > 1:
-        raise NotTogetherError
     return list(rows)
 
 
@@ -59,13 +56,6 @@ async def test_one_that_fails_takes_no_other_along(db: Database, shared: SharedT
     assert [one for one in written if isinstance(one, int)] == [1, 2, 3]
     assert isinstance(written[2], Exception)
     assert await numbers(db) == [1, 2, 3]
-
-
-async def test_rows_that_cannot_be_written_together_are_written_one_by_one(
-    db: Database, shared: SharedTransactions
-) -> None:
-    assert await asyncio.gather(*(shared.write(note, number) for number in (1, UNLUCKY, 2))) == [1, UNLUCKY, 2]
-    assert await numbers(db) == [1, 2, UNLUCKY]
 
 
 async def test_what_nobody_waits_for_any_more_is_left(db: Database, shared: SharedTransactions) -> None:
