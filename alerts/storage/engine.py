@@ -129,9 +129,9 @@ class Database:
     async def lightly(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run prepared statements, and nothing else, in a transaction that a power cut may take back.
 
-        Returns what ``work`` does. For what would be done again without harm: nobody waits for a disk. A crash of the process alone takes nothing
-        back, and nothing is kept that was committed after what is lost. It is rolled back if ``work`` raises. On SQLite
-        ``work`` runs in a thread. A process that sends has no such connection, and waits.
+        Returns what ``work`` does. For what would be done again without harm: nobody waits for a disk. A crash of the
+        process alone takes nothing back, and nothing is kept that was committed after what is lost. It is rolled back
+        if ``work`` raises. On SQLite ``work`` runs in a thread. A process that sends has no such connection, and waits.
         """
         if isinstance(self._light, ThreadedSqlite):
             with _Faults(self.where):
