@@ -8,7 +8,7 @@ COPY templates templates
 # Byte code is made here, once, and never looked at again for its age: at run time nothing of it can be written.
 RUN pip --python /opt/alerts/bin/python install \
       --no-cache-dir --no-compile --disable-pip-version-check --root-user-action=ignore \
-      --constraint constraints.txt ".[cluster]" \
+      --constraint constraints.txt ".[cluster,page]" \
  && /opt/alerts/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/alerts/lib
 
 FROM python:3.13-slim

@@ -32,9 +32,10 @@ pytest: .venv/test-installed ## the tests only; PYTEST="-k name" picks some
 	$(if $(PYTEST),$(BIN)/pytest -n 2 --dist worksteal $(PYTEST))
 	$(if $(PYTEST),,$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report= tests/core)
 	$(if $(PYTEST),,$(BIN)/coverage report --show-missing --skip-covered --fail-under=100)
-	$(if $(PYTEST),,$(BIN)/pytest -n 3 --dist worksteal -m "not alone" --ignore tests/core)
+	$(if $(PYTEST),,$(BIN)/pytest -n 4 --dist worksteal -m "not alone" --ignore tests/core)
+	$(if $(PYTEST),,$(BIN)/pytest -m alone --ignore tests/core)
 
-clock: .venv/test-installed ## the tests that are about times on the clock; on a machine with nothing else to do
+clock: .venv/test-installed ## the tests that are about times on the clock, which `make test` runs last
 	$(BIN)/pytest -m alone --ignore tests/core
 
 bench: .venv/test-installed ## run the benchmarks and print ratios

@@ -24,7 +24,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 import ledgers  # noqa: F401 - it shows the way to the tests' servers
 import report
@@ -92,8 +92,7 @@ async def _measure(path: Path, size: int, articles: Sequence[Article]) -> list[s
     """Return the row of a ledger with so many channels."""
     async with _Ledger(path, size) as db:
         cache = ChannelCache()
-        async with db.reading() as tx:
-            await cache.refresh(tx)
+        await cache.refresh(db)
         ours = min(_time(cache.ask, articles) for _ in range(3))
         laid_out = min(_time(_lay_out, articles) for _ in range(3))
         named = statistics.mean(len(cache.percolator.candidates(_lay_out(article))) for article in articles)
@@ -162,17 +161,28 @@ async def _weigh(path: Path) -> None:
     db = await Database.open(f"sqlite:///{path}")
     articles, cache = [*_articles()], ChannelCache()
     before = _rss_mib()
-    began = perf_counter()
-    async with db.reading() as tx:
-        await cache.refresh(tx)
-    read_s = perf_counter() - began
+    late: list[float] = []
+    clock = asyncio.create_task(_look_at_the_clock(late))
+    began, used = perf_counter(), process_time()
+    await cache.refresh(db)
+    read_s, processor_s = perf_counter() - began, process_time() - used
+    clock.cancel()
     per_article = min(_time(cache.ask, articles) for _ in range(3))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before
     print(
         f"{_rss_mib() - before:,.0f} MiB more resident memory than without, {peak:,.0f} MiB at the most (goal 300 MiB);"
-        f" {per_article:.2f} ms an article; {read_s:,.0f} s to read them all, once."
+        f" {per_article:.2f} ms an article; {read_s:,.0f} s to read them all, once, of which {processor_s:,.0f} s of"
+        f" processor time; the event loop was late by {max(late):,.0f} ms at worst meanwhile (goal 250 ms)."
     )
     await db.close()
+
+
+async def _look_at_the_clock(late: list[float]) -> None:
+    """Note by how many milliseconds the event loop is late, every few of them."""
+    while True:
+        due = perf_counter() + 0.005
+        await asyncio.sleep(0.005)
+        late.append((perf_counter() - due) * 1000)
 
 
 class _Ledger:

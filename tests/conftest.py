@@ -9,6 +9,7 @@ import shutil
 from collections.abc import AsyncIterator, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,30 @@ def pytest_make_collect_report(
         report.outcome = "failed"
         report.longrepr = f"{collector.nodeid} was skipped, which CI may not: {report.longrepr}"
     return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each test process begin with its share of the slow ones, so that none is left to the end with nothing beside.
+
+    A process is given a stretch of the list, and takes from another's when it is through.
+    """
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long: dict[object, list[pytest.Item]] = {}
+    others = []
+    for it in items:
+        if it.get_closest_marker("browser"):
+            long.setdefault(it.path, []).append(it)  # those of a file share a browser
+        elif it.get_closest_marker("slow"):
+            long[it.nodeid] = [it]
+        else:
+            others.append(it)
+    share = -(-len(others) // processes)
+    items[:] = [
+        it
+        for number in range(processes)
+        for it in chain(*list(long.values())[number::processes], others[number * share : (number + 1) * share])
+    ]
 
 
 # No clock decides a test: machines are shared. `HYPOTHESIS_PROFILE=long` looks further.

@@ -55,7 +55,8 @@ LIGHTS: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDTHS = (390, 1280)
 HIGHEST = 1_600  # pixels of a page that are drawn
 COLOURS = 48  # enough for ink, paper and what lies between
-LEFT_OUT = ("foreign mail", "channel, older", "channel, closed")  # pages that look like another here, or like anything
+# Pages that look like another here, or like anything.
+LEFT_OUT = ("foreign mail", "channel, older", "channel, closed", "box in a frame, closed")
 
 FRAME = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Alert</title><style>
 body {{ margin: 0; padding: 36px 40px; background: #d9dde1; display: flex; gap: 36px; align-items: flex-start; }}
@@ -152,11 +153,21 @@ async def running_site(folder: Path) -> AsyncIterator[tuple[str, dict[str, Place
     async with await App.open(load_config(folder / "config.yaml", environ)) as app, httpx2.AsyncClient() as visitor:
         now = app.clock()
         app.clock = lambda: now  # what can be taken back for a minute still can when its picture is drawn
+        stage = await stage_of(app)
+        await touch_up(app, stage, now)
         site = create_site(app, catcher=app.catcher())
         server = WebServer(site, "127.0.0.1", port)
         await server.start()
-        yield origin, await every_page(Website(app, site, visitor), now, await stage_of(app))
+        yield origin, await every_page(Website(app, site, visitor), now, stage)
         await server.stop()
+
+
+async def touch_up(app: App, stage: Stage, now: datetime) -> None:
+    """Let one article lead elsewhere, as no seed of ours does, and let all be news to the people on the pages."""
+    elsewhere = schema.articles.update().where(schema.articles.c.id == stage.article)
+    async with app.db.transaction() as tx:
+        await tx.execute(elsewhere.values(url="https://daily.example/supervised-driving"))
+        await tx.execute(schema.matches.update().values(matched_at=now))
 
 
 def a_morning(folder: Path, environ: dict[str, str]) -> None:

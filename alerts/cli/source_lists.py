@@ -12,10 +12,17 @@ from alerts.app import App
 from alerts.cli.context import run_async
 from alerts.cli.output import JsonOption, note, print_json, say
 from alerts.core.errors import InputError
-from alerts.core.model import SourceKind
+from alerts.core.model import Content, SourceKind
 from alerts.services import sources as service
 from alerts.sources.opml import LARGEST, FeedList, ListedFeed, read_opml, write_opml
 
+ContentOption = Annotated[
+    Content,
+    typer.Option(
+        "--content",
+        help="Which text is the article: the feed's summary, its content, or the page behind the link.",
+    ),
+]
 _MOST_SAID = 50  # problems of a file
 
 
@@ -26,6 +33,7 @@ def import_(
     allow_private: Annotated[
         bool, typer.Option("--allow-private", help="The feeds may be on private or loopback addresses.")
     ] = False,
+    content: ContentOption = Content.CONTENT,
     json: JsonOption = False,
 ) -> None:
     """Add the feeds that an OPML file lists; what they hold at their first poll is stored and mailed to nobody."""
@@ -34,7 +42,12 @@ def import_(
     async def ask(app: App) -> service.AddedFeeds:
         feeds = [(one.url, one.name) for one in listed.feeds]
         return await service.add_feeds(
-            app.db, feeds, allow_private=allow_private, now=app.clock(), on_progress=_tell_progress
+            app.db,
+            feeds,
+            allow_private=allow_private,
+            content=content,
+            now=app.clock(),
+            on_progress=_tell_progress,
         )
 
     added = run_async(ctx, ask)

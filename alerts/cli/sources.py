@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -15,9 +15,10 @@ from alerts.cli import source_lists
 from alerts.cli.context import run_async
 from alerts.cli.floods import held_as_dict, held_in_words, mount
 from alerts.cli.output import JsonOption, note, print_json, print_table, say
+from alerts.cli.source_lists import ContentOption
 from alerts.core.errors import FetchError, InputError, RefusedTargetError
 from alerts.core.feed_choice import choose as choose_feed
-from alerts.core.model import Source, SourceKind, SourceState
+from alerts.core.model import Content, Source, SourceKind, SourceState
 from alerts.core.source_names import feed_location
 from alerts.services import sources as service
 from alerts.services.decide_flood import held_sources
@@ -25,6 +26,7 @@ from alerts.services.discover_feed import discover_feed
 from alerts.services.poll import poll_feed
 from alerts.services.read_folder import read_folder
 from alerts.sources.fetch import Fetcher
+from alerts.sources.page_reader import PageReader
 from alerts.sources.parser_process import ParserProcess
 from alerts.storage.floods import Flood
 
@@ -74,6 +76,7 @@ def add(
     allow_private: Annotated[
         bool, typer.Option("--allow-private", help="The feed may be on a private or loopback address.")
     ] = False,
+    content: ContentOption = Content.CONTENT,
     choose: Annotated[int | None, typer.Option(metavar="NUMBER", help="Which of the feeds that a page offers.")] = None,
     unasked: Annotated[
         bool, typer.Option("--unasked", help="Take the address as it is; whether it is a feed, its first poll tells.")
@@ -84,9 +87,10 @@ def add(
 
     async def ask(app: App) -> Source:
         location = feed_location(url)
+        service.refuse_without_its_part(content)
         if not unasked:
             location = await _find_feed(app, location, choose, allow_private=allow_private)
-        return await service.add_feed(app.db, location, allow_private=allow_private, now=app.clock())
+        return await service.add_feed(app.db, location, allow_private=allow_private, content=content, now=app.clock())
 
     added = run_async(ctx, ask)
     if added.location != url.strip():
@@ -162,21 +166,36 @@ async def _find_feed(app: App, url: str, number: int | None, *, allow_private: b
 async def poll_each(app: App, sources: Sequence[Source]) -> list[dict[str, Any]]:
     """Poll sources now, many at a time; say what came of each, in the order given."""
     gate = asyncio.Semaphore(_AT_ONCE)
-    async with Fetcher(about=app.config.site.url) as fetcher, ParserProcess() as parser:
+    async with (
+        Fetcher(about=app.config.site.url) as fetcher,
+        ParserProcess() as parser,
+        PageReader(fetcher) as page_reader,
+    ):
 
         async def poll(source: Source) -> dict[str, Any]:
             async with gate:
-                return await poll_one(app, source, fetcher, parser)
+                return await poll_one(app, source, fetcher, parser, page_reader)
 
         return list(await asyncio.gather(*(poll(source) for source in sources)))
 
 
-async def poll_one(app: App, source: Source, fetcher: Fetcher, parser: ParserProcess) -> dict[str, Any]:
+async def poll_one(
+    app: App, source: Source, fetcher: Fetcher, parser: ParserProcess, page_reader: PageReader
+) -> dict[str, Any]:
     """Poll a source of either kind now; say what came of it."""
     if source.kind is SourceKind.FOLDER:
         return await _read_folder(app, source)
     jitter = random.random()  # noqa: S311 - spreads load, protects nothing
-    polled = await poll_feed(app.db, fetcher, parser, source.id, now=app.clock(), jitter=jitter, only_due=False)
+    polled = await poll_feed(
+        app.db,
+        fetcher,
+        parser,
+        source.id,
+        now=app.clock(),
+        jitter=jitter,
+        only_due=False,
+        page_reader=page_reader,
+    )
     if not polled.claimed:
         return _result(source, worked=True, reason="another process polls it right now")
     return _result(
@@ -187,6 +206,7 @@ async def poll_one(app: App, source: Source, fetcher: Fetcher, parser: ParserPro
         seen=polled.seen,
         held=polled.held,
         reason=polled.reason,
+        pages_not_read=polled.pages.failures,
     )
 
 
@@ -227,6 +247,7 @@ def _result(
     seen: int = 0,
     held: int = 0,
     reason: str | None = None,
+    pages_not_read: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     return {
         "name": source.name,
@@ -236,6 +257,7 @@ def _result(
         "seen": seen,
         "held": held,
         "reason": reason,
+        "pages_not_read": dict(pages_not_read or {}),
     }
 
 
@@ -246,6 +268,8 @@ def _tell(results: Sequence[dict[str, Any]]) -> None:
             remarks = "; ".join(filter(None, (held, result["reason"])))
             remark = f" ({remarks})" if remarks else ""
             say(f"{result['name']}: {result['new']} new, {result['changed']} changed, {result['seen']} known{remark}")
+            for url, why in result["pages_not_read"].items():
+                note(f"{result['name']}: {url} was not read: {why}")
         else:
             note(f"{result['name']}: {result['reason']}")
     if not results:
@@ -278,6 +302,7 @@ def _as_dict(one: Source) -> dict[str, Any]:
         "every_at_most_s": one.every_at_most and one.every_at_most.total_seconds(),
         "moved_to": one.moved_to,
         "warned_at": one.warned_at,
+        "content": one.content,
     }
 
 

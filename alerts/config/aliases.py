@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alerts.config.keys import Reader
 from alerts.config.model import AliasesConfig
-from alerts.core.query.parser import LONGEST_TERM
+from alerts.core.query.terms import LONGEST_TERM
 from alerts.core.text import clean_line, fold
 
 MOST_NAMES = 10_000

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from alerts.core.model import FirstPoll, FloodWatch, Item, SourceKind
+from alerts.core.model import Content, FirstPoll, FloodWatch, Item, SourceKind
 
 
 class Tls(StrEnum):
@@ -126,6 +126,7 @@ class SourceConfig:
     allow_private: bool
     flood: FloodWatch | int = FloodWatch.AUTO  # a number: so many in 24 hours
     every_at_most: timedelta | None = None  # None: polled every ``every``, whatever its pace
+    content: Content = Content.CONTENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

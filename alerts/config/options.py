@@ -7,7 +7,7 @@ from datetime import timedelta
 from alerts.config import values
 from alerts.config.keys import Key
 from alerts.config.model import Links, Tls, Websub
-from alerts.core.model import FirstPoll, FloodWatch
+from alerts.core.model import Content, FirstPoll, FloodWatch
 
 SITE = (
     Key(name="name", read=values.line, default="EV Daily", help="the site's name, and the sender's in every mail"),
@@ -215,7 +215,15 @@ EVERY_AT_MOST = Key(
     default=None,
     help="a quiet feed is polled less often, up to so long apart; 1h where no every is written, else as every says",
 )
-SOURCE_KEYS = ("folder", "feed", "name", "every", "first_poll", "max_age", "allow_private", "flood", "every_at_most")
+CONTENT = Key(
+    name="content",
+    read=values.content,
+    default=Content.CONTENT,
+    help="which text is the article: the feed's summary, its content, or the page behind the link (needs an extra)",
+)
+SOURCE_KEYS = (
+    *("folder", "feed", "name", "every", "first_poll", "max_age", "allow_private", "flood", "every_at_most", "content"),
+)
 
 CHANNEL = (
     Key(name="slug", read=values.slug, help="its name in URLs and commands: lower-case letters, digits, hyphens"),

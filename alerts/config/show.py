@@ -89,6 +89,7 @@ def _source(source: SourceConfig) -> dict[str, Any]:
         "first_poll": source.first_poll.value,
         "max_age": _or_none(source.max_age),
         **({"allow_private": source.allow_private} if source.kind is SourceKind.FEED else {}),
+        **({"content": source.content.value} if source.kind is SourceKind.FEED else {}),
         "flood": source.flood if isinstance(source.flood, int) else source.flood.value,
     }
 

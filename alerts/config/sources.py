@@ -67,6 +67,7 @@ def _feed_source(reader: Reader) -> SourceConfig:
             options.ALLOW_PRIVATE,
             options.FLOOD,
             options.EVERY_AT_MOST,
+            options.CONTENT,
         )
     )
     _settle_interval(reader, taken)

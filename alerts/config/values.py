@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from babel import localedata
 
+from alerts.config.extras import what_to_install
 from alerts.config.problems import meant, suggestion
-from alerts.core.model import FloodWatch
+from alerts.core.model import Content, FloodWatch
 from alerts.core.query import parse
 
 E = TypeVar("E", bound=StrEnum)
@@ -194,6 +195,15 @@ def one_of(kind: type[E]) -> Callable[[str], E]:
             raise ValueError(f"{text!r} is not known; {hint}") from None
 
     return read
+
+
+def content(text: str) -> Content:
+    """Read which text of an item is the article's; one that cannot be had here says what to install."""
+    chosen = one_of(Content)(text)
+    missing = what_to_install(chosen)
+    if missing is not None:
+        raise ValueError(missing)
+    return chosen
 
 
 def web_url(text: str) -> str:

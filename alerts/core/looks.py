@@ -6,9 +6,11 @@ a later look sees the same; a file that was read is left alone until it looks di
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 LOOKS_APART = timedelta(milliseconds=800)
 OLD_ENOUGH = timedelta(seconds=1)  # since the last change, for a run that will not come back for a second look
@@ -24,8 +26,10 @@ class Decision(StrEnum):
     BUSY = "busy"  # somebody writes to it all the time: keep this look, leave it to a later run
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+# Of what follows every poll makes one for each file: named tuples, since a frozen dataclass takes four times as long.
+
+
+class Look(NamedTuple):
     """What tells that a file has changed, without reading it."""
 
     size: int
@@ -33,8 +37,18 @@ class Look:
     inode: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+UNSEEN = Look(size=0, mtime_ns=0, inode=0)  # of what was set aside without a look
+
+
+class FoundFile(NamedTuple):
+    """A file that may hold an article."""
+
+    path: str  # relative to its folder, with "/", safe to store and to print
+    where: str  # on disk
+    look: Look
+
+
+class Known(NamedTuple):
     """What we know of a file from earlier looks."""
 
     look: Look
@@ -42,6 +56,31 @@ class Known:
     read_at: datetime | None = None  # None until it was read, looking so
     wait_until_at: datetime | None = None  # its article's date
     was_there: bool = False  # before the source's first poll, and not read since
+
+
+class KnownFile(NamedTuple):
+    """What is kept of one file; ``reason`` says why it is set aside."""
+
+    path: str
+    known: Known
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """Something in the folder that is set aside without being opened, and why."""
+
+    path: str
+    reason: str
+    is_folder: bool = False  # what is below it could not be seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """What is in a folder, by path; temporary and hidden files are in neither."""
+
+    files: Mapping[str, FoundFile]
+    refused: Mapping[str, Refused]
 
 
 def decide(known: Known | None, look: Look, *, now: datetime, once: bool) -> Decision:

@@ -52,6 +52,14 @@ class Disposition(StrEnum):
     REPEATED = "repeated"  # another source told the same story before, in every channel: matched, not mailed
 
 
+class Content(StrEnum):
+    """Which text of an item of a feed is the article's."""
+
+    SUMMARY = "summary"  # the feed's summary alone
+    CONTENT = "content"  # the feed's full text, or the summary where it gives none
+    PAGE = "page"  # what the page behind the item's link says; the feed's own text where that cannot be had
+
+
 class FloodWatch(StrEnum):
     """Whether a source is held that brings far more than its habit; a number in its place is the limit itself."""
 
@@ -211,6 +219,7 @@ class Source:
     news_at: datetime | None = None  # when a poll last brought something new
     moved_to: str | None = None  # where it is really asked for; ``location`` stays what the operator wrote
     warned_at: datetime | None = None  # when the operator was told that it fails; None again once it works
+    content: Content = Content.CONTENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,13 +71,13 @@ def fold(text: str) -> str:
     >>> fold("Ｘiaomi’s  ﬁrst e-tron — 电动车")
     "xiaomi's first e tron 电动车"
     """
+    if text.isascii() and text.isprintable():
+        return " ".join(text.lower().replace("-", " ").split())
     visible = _without_noise(text)
-    if visible.isascii():
-        return _SPACES.sub(" ", visible.lower().replace("-", " ")).strip()
     # Casefold can undo a normal form ("ΐ"), and NFKC can bring back capitals ("ℌ"): so both, twice.
     folded = unicodedata.normalize("NFKC", _IGNORED.sub("", visible).casefold()).casefold()
     folded = _IGNORED.sub("", unicodedata.normalize("NFKC", folded))
-    return _SPACES.sub(" ", folded.translate(_FOLDED_SIGNS)).strip()
+    return " ".join(folded.translate(_FOLDED_SIGNS).split())
 
 
 def fold_but_case(text: str) -> str:

@@ -41,6 +41,7 @@ class Purpose(IntEnum):
     STAMP = 5  # no link: when a form was shown, see ``core.stamps``
     WAIT = 6  # likewise: when somebody was asked to wait
     UNSUBSCRIBE_DIGEST = 7  # leave the channels that one digest named; the digest's run stands for the article
+    UNSUBSCRIBE_WELCOME = 8  # leave the channels that one welcome named; the request stands for the article
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from alerts.services.read_folder import read_folder
 from alerts.services.sources import list_sources
 from alerts.sources.fetch import Fetcher
 from alerts.sources.hubs import Hubs
+from alerts.sources.page_reader import PageReader
 from alerts.sources.parser_process import ParserProcess
 from alerts.storage import polls, sources
 from alerts.storage.floods import Holding
@@ -62,6 +63,7 @@ class Polling:
         fetcher: Fetcher,
         parser: ParserProcess,
         hubs: Hubs,
+        page_reader: PageReader,
         *,
         progress: Callable[[int, int], None],
         worker: Callable[[], str | None],
@@ -70,6 +72,7 @@ class Polling:
         self._progress = progress
         self._fetcher = fetcher
         self.parser = parser
+        self.page_reader = page_reader
         self._hubs = hubs
         self._worker = worker
         self._shared = SharedTransactions(app.db)
@@ -91,8 +94,13 @@ class Polling:
         a folder's poll has read.
         """
         about = app.config.site.url
-        async with Fetcher(about=about) as fetcher, ParserProcess() as parser, Hubs(about=about) as hubs:
-            yield cls(app, fetcher, parser, hubs, progress=progress, worker=worker)
+        async with (
+            Fetcher(about=about) as fetcher,
+            ParserProcess() as parser,
+            Hubs(about=about) as hubs,
+            PageReader(fetcher) as page_reader,
+        ):
+            yield cls(app, fetcher, parser, hubs, page_reader, progress=progress, worker=worker)
 
     async def due(self) -> list[int]:
         """Name the sources that are due and may be polled now, with few polls of one host at a time."""
@@ -173,6 +181,7 @@ class Polling:
             may_subscribe=self._app.hub_callbacks is not None,
             worker=self._worker(),
             shared=self._shared,
+            page_reader=self.page_reader,
         )
 
     def _told(self, source: Source, done: Polled, *, once: bool) -> PollOutcome:
@@ -194,6 +203,8 @@ class Polling:
 
     def _tell(self, source: Source, done: Polled) -> None:
         """Log what an operator wants to know: a source that fails for long, once, and that it works again."""
+        for url, reason in done.pages.failures.items():
+            _log.info("page_not_read", source=source.name, page=url, reason=reason)
         if done.health is Health.SAME:
             if not done.worked:
                 _log.debug("poll_failed", source=source.name, reason=done.reason)

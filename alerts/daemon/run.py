@@ -27,7 +27,6 @@ from alerts.daemon.sending import Sending
 from alerts.daemon.worker import Worker
 from alerts.mail.catcher import Catcher
 from alerts.queue import WorkQueue
-from alerts.sources.parser_process import ParserProcess
 from alerts.sources.watch import watch_folders
 from alerts.web.server import WebServer
 from alerts.web.site import create_site
@@ -128,7 +127,7 @@ async def _serve(  # noqa: PLR0917 - what it wires
         clock.every(3600, flow.look_for_old)
         async with (
             _working(app.queue, flow, clock),
-            _web(app, node, catcher, lambda: flow.ticked_at, polling.parser),
+            _web(app, node, catcher, lambda: flow.ticked_at, polling),
             owned(_watch_folders(polling, flow, node), "watch"),
         ):
             _log.info("started", worker=lambda: worker.id, site=app.config.site.url, roles=",".join(sorted(node.roles)))
@@ -215,10 +214,17 @@ async def _post(app: App, worker: Worker, node: Node, asked: _Asked) -> AsyncIte
 
 @contextlib.asynccontextmanager
 async def _web(
-    app: App, node: Node, catcher: Catcher | None, last_tick: LastTick, parser: ParserProcess
+    app: App, node: Node, catcher: Catcher | None, last_tick: LastTick, polling: Polling
 ) -> AsyncIterator[None]:
     """Serve the site; where that is not this node's role, only what probes ask."""
-    site = create_site(app, catcher=catcher, last_tick=last_tick, only_health=Role.WEB not in node.roles, parser=parser)
+    site = create_site(
+        app,
+        catcher=catcher,
+        last_tick=last_tick,
+        only_health=Role.WEB not in node.roles,
+        parser=polling.parser,
+        page_reader=polling.page_reader,
+    )
     server = WebServer(site, app.config.web.host, app.config.web.port)
     await server.start()
     try:

@@ -52,21 +52,30 @@ def shipped_folder() -> Path:
 
 
 def load_templates(override: Path | None) -> Templates:
-    """Return the templates, those in ``override`` instead of ours of the same name, each tried once.
+    """Return the templates, those in ``override`` instead of ours of the same name.
 
-    ``override`` holds ``alert/subject.txt`` and so on, or a folder ``email`` that does. Raise ConfigError naming the
-    file and line of what is wrong with one.
+    ``override`` holds ``alert/subject.txt`` and so on, or a folder ``email`` that does; with it every mail is tried
+    once. Ours alone are only looked for: to try them would take every command and sender a tenth of a second to say
+    what our tests say. Raise ConfigError naming the file and line of what is wrong with one.
     """
-    paths = _paths(shipped_folder())
-    if override is not None:
-        if not override.is_dir():
-            raise ConfigError(f"templates: {override} is no folder")
-        inner = override / "email"
-        paths |= _paths(inner if inner.is_dir() else override)
-    templates = Templates({name: _read(path) for name, path in paths.items()}, catalogues(override))
+    ours = _paths(shipped_folder())
+    missing = sorted({f"{mail}/{part}" for mail in MAILS for part in PARTS} - ours.keys())
+    if missing:
+        raise ConfigError(f"{shipped_folder()}: {missing[0]} is missing; install News Alert anew")
+    if override is None:
+        return _templates(ours, override)
+    if not override.is_dir():
+        raise ConfigError(f"templates: {override} is no folder")
+    inner = override / "email"
+    paths = ours | _paths(inner if inner.is_dir() else override)
+    templates = _templates(paths, override)
     for mail in MAILS:
         _try(templates, mail, paths)
     return templates
+
+
+def _templates(paths: dict[str, Path], override: Path | None) -> Templates:
+    return Templates({name: _read(path) for name, path in paths.items()}, catalogues(override))
 
 
 def _paths(folder: Path) -> dict[str, Path]:

@@ -171,8 +171,9 @@ class Composer:
         )
 
     def _welcome(self, letter: Letter, recipient: str) -> bytes:
-        """Make the mail after a first confirmation; its one-click is about no article, so it ends everything (U9)."""
+        """Make the mail after a first confirmation; its one-click leaves the channels that it welcomes to (U9)."""
         delivery = letter.delivery
+        request = delivery.confirmation_id or 0
         return messages.compose_welcome(
             templates=self._templates,
             site=self._site,
@@ -182,7 +183,7 @@ class Composer:
             links=Links.of(
                 self._site,
                 manage=sign(Purpose.MANAGE, delivery.subscriber_id, 0, self._secrets),
-                unsubscribe=sign(Purpose.UNSUBSCRIBE, delivery.subscriber_id, 0, self._secrets),
+                unsubscribe=sign(Purpose.UNSUBSCRIBE_WELCOME, delivery.subscriber_id, request, self._secrets),
             ),
             message_id=self.message_id(delivery.id),
             dated_at=delivery.dated_at,

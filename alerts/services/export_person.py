@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from alerts.core.addresses import normalise
 from alerts.core.model import Confirmation, Subscriber, Subscription
 from alerts.core.tokens import Secrets
-from alerts.storage import confirmations, subscribers, subscriptions, suppressions
+from alerts.storage import confirmations, merging, subscribers, subscriptions, suppressions
 from alerts.storage.channels import channels_by_ids
 from alerts.storage.engine import Database
 from alerts.storage.mailed import MailedDelivery, mailed_to
@@ -29,7 +29,8 @@ async def export_person(db: Database, *, subscriber_id: int, now: datetime, secr
             return None
         held = await subscriptions.subscriptions_of(tx, [found.id])
         asked = await confirmations.confirmations_of(tx, found.id)
-        slugs = await _slugs(tx, asked)
+        formerly = await merging.formerly_followed(tx, found.id)
+        slugs = await _slugs(tx, {key for one in asked for key in one.channel_ids} | {key for key, _ in formerly})
         mailed = await mailed_to(tx, found.id)
         reason = await suppressions.reason_of(tx, normalise(found.email).key, secrets=secrets)
     return {
@@ -39,13 +40,15 @@ async def export_person(db: Database, *, subscriber_id: int, now: datetime, secr
         "suppressed": reason is not None,
         "suppressed_because": reason,
         "subscriptions": [_subscription(one) for one in held],
+        "formerly": [
+            {"channel": slugs[key], "created_at": _time(created_at)} for key, created_at in formerly if key in slugs
+        ],
         "confirmations": [_confirmation(one, slugs) for one in asked],
         "deliveries": [_delivery(one) for one in mailed],
     }
 
 
-async def _slugs(tx: AsyncConnection, asked: list[Confirmation]) -> dict[int, str]:
-    ids = {key for one in asked for key in one.channel_ids}
+async def _slugs(tx: AsyncConnection, ids: set[int]) -> dict[int, str]:
     return {one.id: one.slug for one in await channels_by_ids(tx, sorted(ids))}
 
 

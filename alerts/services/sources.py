@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.config import SourceConfig
+from alerts.config.extras import what_to_install
 from alerts.core.errors import InputError, NotFoundError
-from alerts.core.model import FirstPoll, Source, SourceKind, SourceState
+from alerts.core.model import Content, FirstPoll, Source, SourceKind, SourceState
 from alerts.core.source_names import FreshNames, feed_location, source_name, unique_name
 from alerts.storage import sources
 from alerts.storage.engine import Database
@@ -52,9 +53,14 @@ async def sync_sources(db: Database, configured: Sequence[SourceConfig], *, now:
         return Synced(added=added, removed=removed, kept=len(configured) - added)
 
 
-async def add_feed(db: Database, url: str, *, allow_private: bool = False, now: datetime) -> Source:
-    """Add a feed by hand, or bring a removed one back; raise InputError for a wrong URL or one that is there."""
-    source = _by_hand(url, "", allow_private=allow_private, now=now)
+async def add_feed(
+    db: Database, url: str, *, allow_private: bool = False, content: Content = Content.CONTENT, now: datetime
+) -> Source:
+    """Add a feed by hand, or bring a removed one back.
+
+    Raises InputError for a wrong URL, one that is there, or a content that needs something installed.
+    """
+    source = _by_hand(url, "", allow_private=allow_private, content=content, now=now)
     async with db.transaction() as tx:
         existing = await sources.source_by_location(tx, source.location)
         if existing is not None and existing.state is not SourceState.REMOVED:
@@ -71,15 +77,16 @@ async def add_feeds(
     feeds: Sequence[tuple[str, str]],
     *,
     allow_private: bool = False,
+    content: Content = Content.CONTENT,
     now: datetime,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> AddedFeeds:
     """Add feeds by hand, each a URL and the name that it shall bear ("" for its usual one); those there are left alone.
 
     Some hundred at a time in one transaction: what was interrupted is begun again, and adds the rest. Raises InputError
-    for a wrong URL. ``on_progress`` hears how many of how many are done.
+    for a wrong URL, or a content that needs something installed. ``on_progress`` hears how many of how many are done.
     """
-    wanted = [_by_hand(url, name, allow_private=allow_private, now=now) for url, name in feeds]
+    wanted = [_by_hand(url, name, allow_private=allow_private, content=content, now=now) for url, name in feeds]
     added = 0
     for start in range(0, len(wanted), FEEDS_A_STEP):
         step = wanted[start : start + FEEDS_A_STEP]
@@ -87,6 +94,13 @@ async def add_feeds(
             added += await _add_step(tx, step, now=now)
         on_progress(start + len(step), len(wanted))
     return AddedFeeds(added=added, known=len(wanted) - added)
+
+
+def refuse_without_its_part(content: Content) -> None:
+    """Raise InputError for a content that needs something installed which is not."""
+    missing = what_to_install(content)
+    if missing is not None:
+        raise InputError(missing)
 
 
 async def pause_source(db: Database, name: str) -> Source:
@@ -194,8 +208,9 @@ async def _free_name(tx: AsyncConnection, wanted: Source, existing: Source | Non
     return unique_name(name, others)
 
 
-def _by_hand(url: str, name: str, *, allow_private: bool, now: datetime) -> Source:
-    """Return a feed with the defaults; raise InputError for a wrong URL."""
+def _by_hand(url: str, name: str, *, allow_private: bool, content: Content, now: datetime) -> Source:
+    """Return a feed with the defaults; raise InputError for a wrong URL, or a content that cannot be had here."""
+    refuse_without_its_part(content)
     return Source(
         id=0,
         name=name,
@@ -210,6 +225,7 @@ def _by_hand(url: str, name: str, *, allow_private: bool, now: datetime) -> Sour
         next_poll_at=now,
         polled_at=None,
         every_at_most=DEFAULT_EVERY_AT_MOST,
+        content=content,
     )
 
 
@@ -229,4 +245,5 @@ def _from_config(one: SourceConfig, now: datetime) -> Source:
         next_poll_at=now,
         polled_at=None,
         every_at_most=one.every_at_most,
+        content=one.content,
     )

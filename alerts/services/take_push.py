@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from alerts.core.errors import FetchError
-from alerts.core.model import Source, SourceState
+from alerts.core.full_text import chosen
+from alerts.core.hosts import host_of
+from alerts.core.model import Content, Item, Source, SourceState
 from alerts.core.text import excerpt
 from alerts.core.websub import AFTER_DENIAL, SubscriptionState, is_signed, read_lease, renew_at
 from alerts.queue import Enlist, Job, Step
 from alerts.sources.entries import ParsedFeed
+from alerts.sources.page_reader import Pages
 from alerts.storage import sources, websub
-from alerts.storage.articles import Stored, store_items
+from alerts.storage.articles import Stored, store_items, worth_reading
 from alerts.storage.engine import Database
 from alerts.storage.websub import HubSubscription
 
+HUBS_WAIT = timedelta(seconds=8)  # a hub that waited in vain tries again, and some do not wait for longer than ten
 _POLLED = (SourceState.OK, SourceState.FAILING)
 
 
@@ -25,6 +30,16 @@ class FeedParser(Protocol):
 
     async def parse(self, body: bytes, *, url: str, charset: str | None = None) -> ParsedFeed:
         """Return what the feed holds; raise FetchError."""
+        ...
+
+
+class PageReader(Protocol):
+    """What reads the pages behind items' links."""
+
+    async def read(
+        self, items: Sequence[Item], *, private_host: str | None = None, within: timedelta | None = None
+    ) -> Pages:
+        """Return their texts, and why some have none; raise nothing."""
         ...
 
 
@@ -87,9 +102,19 @@ async def is_callback(db: Database, token: str) -> bool:
 
 
 async def take_push(
-    db: Database, parser: FeedParser, token: str, push: Push, *, now: datetime, enlist: Enlist
+    db: Database,
+    parser: FeedParser,
+    token: str,
+    push: Push,
+    *,
+    now: datetime,
+    enlist: Enlist,
+    page_reader: PageReader | None = None,
 ) -> Pushed:
-    """Store what a hub pushed, in one transaction; what is not signed by it, or is no feed, is ignored."""
+    """Store what a hub pushed, in one transaction; what is not signed by it, or is no feed, is ignored.
+
+    ``page_reader`` reads pages for the sources that want them, for no longer than a hub waits.
+    """
     # 1. Whose is it?
     async with db.reading() as tx:
         held = await websub.by_token(tx, token)
@@ -104,8 +129,12 @@ async def take_push(
         feed = await parser.parse(push.body, url=held.topic, charset=push.charset)
     except FetchError as error:
         return Pushed(is_known=True, source=source.name, ignored=str(error))
+    items = chosen(feed.items, source.content)
+    page_texts: Mapping[str, str] = {}
+    if page_reader is not None and source.content is Content.PAGE:
+        page_texts = await _read_pages(db, page_reader, source, items, now=now)
     # 3. Store it.
-    stored = await _store(db, held, feed, now=now, enlist=enlist)
+    stored = await _store(db, held, items, page_texts, now=now, enlist=enlist)
     ignored = None if stored is not None else "the subscription ended meanwhile"
     return Pushed(is_known=True, source=source.name, new=stored.new if stored else 0, ignored=ignored)
 
@@ -118,14 +147,30 @@ def _why_not(held: HubSubscription, source: Source, push: Push) -> str | None:
     return None if source.state in _POLLED else f"the source is {source.state.value}"
 
 
+async def _read_pages(
+    db: Database, reader: PageReader, source: Source, items: Sequence[Item], *, now: datetime
+) -> Mapping[str, str]:
+    async with db.reading() as tx:
+        wanted = await worth_reading(tx, source=source, items=items, first_poll=False, now=now)
+    host = host_of(source.moved_to or source.location)
+    pages = await reader.read(wanted, private_host=host if source.allow_private else None, within=HUBS_WAIT)
+    return pages.texts
+
+
 async def _store(
-    db: Database, held: HubSubscription, feed: ParsedFeed, *, now: datetime, enlist: Enlist
+    db: Database,
+    held: HubSubscription,
+    items: Sequence[Item],
+    page_texts: Mapping[str, str],
+    *,
+    now: datetime,
+    enlist: Enlist,
 ) -> Stored | None:
     async with db.transaction() as tx:
         source = await sources.source_by_id(tx, held.source_id)
         if source is None or source.state not in _POLLED or not await websub.record_push(tx, held.id, now=now):
             return None
-        stored = await store_items(tx, source=source, items=feed.items, now=now, first_poll=False)
+        stored = await store_items(tx, source=source, items=items, now=now, first_poll=False, page_texts=page_texts)
         if stored.new:
             await enlist(tx, Job(Step.MATCH))
     return stored

@@ -11,11 +11,12 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from alerts.core.leaving import THESE, Choice, Leaver, MailClaims, leaver
 from alerts.core.model import Lane, SubscriberState, Subscription
 from alerts.core.subscriptions import Event
 from alerts.core.undo import is_open, moment_of_leaving, taken_back
 from alerts.queue import Enlist, Job, Step
-from alerts.storage import confirmations, owed, subscribers, subscriptions
+from alerts.storage import confirmations, merging, named, owed, subscribers, subscriptions
 from alerts.storage.engine import Database
 
 
@@ -43,17 +44,17 @@ async def unsubscribe(
         return await _leave(tx, subscriber_id, channel_ids, now)
 
 
-async def unsubscribe_by_mail(
-    db: Database, *, subscriber_id: int, article_id: int, digest_run_id: int = 0, now: datetime
-) -> Unsubscribed:
-    """End the subscriptions to the channels that one mail named, no others: one-click (U9).
-
-    A mail whose article is gone, or that was about none, can no longer say what it named; then all of them end, since
-    whoever presses that button must hear no more of it.
-    """
+async def unsubscribe_by_mail(db: Database, *, mail: MailClaims, choice: Choice = THESE, now: datetime) -> Unsubscribed:
+    """End what a link's owner chose, of what it may end; without a choice it is what the mail named: one-click (U9)."""
     async with db.transaction() as tx:
-        named = await _named(tx, subscriber_id, article_id=article_id, digest_run_id=digest_run_id)
-        return await _leave(tx, subscriber_id, [one.channel_id for one in named] or None, now)
+        who = await _leaver(tx, mail, lock=True)
+        return await _leave(tx, who.subscriber.id if who.subscriber else 0, who.channels_to_leave(choice), now)
+
+
+async def look_at_leaving(db: Database, mail: MailClaims) -> Leaver:
+    """Say whom a link belongs to and what it may end, changing nothing: for the page with the buttons (U6)."""
+    async with db.reading() as tx:
+        return await _leaver(tx, mail)
 
 
 async def undo(
@@ -76,19 +77,16 @@ async def undo(
     return Undone(in_time=True, restored=tuple(restored))
 
 
-async def channels_of_mail(
-    db: Database, *, subscriber_id: int, article_id: int, digest_run_id: int = 0
-) -> tuple[Subscription, ...]:
-    """List the subscriptions that one mail named, as they are now, ended ones too; for the page with the button."""
-    async with db.reading() as tx:
-        return tuple(await _named(tx, subscriber_id, article_id=article_id, digest_run_id=digest_run_id))
-
-
-async def _named(tx: AsyncConnection, subscriber_id: int, *, article_id: int, digest_run_id: int) -> list[Subscription]:
-    """List the subscriptions that an alert named, or a digest, where one is given."""
-    if digest_run_id:
-        return await subscriptions.subscriptions_of_digest(tx, subscriber_id=subscriber_id, run_id=digest_run_id)
-    return await subscriptions.subscriptions_of_mail(tx, subscriber_id=subscriber_id, article_id=article_id)
+async def _leaver(tx: AsyncConnection, mail: MailClaims, *, lock: bool = False) -> Leaver:
+    """Find who a link belongs to now; nobody costs the same statements as somebody (U7)."""
+    find = subscribers.lock_subscriber if lock else subscribers.subscriber_by_id
+    person, former = await find(tx, mail.subscriber_id), None
+    if person is None:
+        former = await merging.former(tx, mail.subscriber_id)
+        person = await find(tx, former.subscriber_id) if former else None
+    held = await subscriptions.subscriptions_of(tx, [person.id if person else 0])
+    answered = await named.channels_answered(tx, mail)
+    return leaver(mail, person, held, former=former, answered=answered)
 
 
 async def _leave(

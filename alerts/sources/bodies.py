@@ -14,7 +14,7 @@ _GZIP_HEADER = 16 + zlib.MAX_WBITS
 _ZLIB = 8  # the low half of the first byte of a zlib stream (RFC 1950); some servers send deflate without its wrapper
 
 
-async def read_body(chunks: AsyncIterator[bytes], *, encoding: str, limit: int = MAX_BODY) -> bytes:
+async def read_body(chunks: AsyncIterator[bytes], *, encoding: str, limit: int = MAX_BODY, what: str = "feed") -> bytes:
     """Return the decoded body; raise FetchError if it is too large, damaged, cut off, or encoded some other way."""
     decoder = _decoder(encoding)
     body = bytearray()
@@ -26,7 +26,7 @@ async def read_body(chunks: AsyncIterator[bytes], *, encoding: str, limit: int =
         except zlib.error as error:
             raise FetchError(f"the answer says it is {encoding}, but it is damaged") from error
         if max(came, len(body)) > limit:
-            raise FetchError(f"the feed is larger than {limit / (1024 * 1024):g} MiB")
+            raise FetchError(f"the {what} is larger than {limit / (1024 * 1024):g} MiB")
     decoder.finish()
     return bytes(body)
 

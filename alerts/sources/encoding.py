@@ -1,4 +1,4 @@
-"""Bring a feed's bytes to text, whatever the server and the XML declaration claim; guesses nothing from statistics.
+"""Bring the bytes of a feed or a page to text, whatever server and document claim; guesses nothing from statistics.
 
 Claims are often wrong in one way: a server's default says Latin-1 of what is UTF-8. Bytes beyond ASCII that are sound
 UTF-8 are UTF-8; then the document's own claim counts, then the server's, each only if the bytes bear it out.
@@ -30,20 +30,31 @@ _LARGER = {
     "tis-620": "cp874",
 }
 _DECLARED = re.compile(rb"\A\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9_.:+-]{1,40})", re.IGNORECASE)
+_DECLARED_IN_PAGE = re.compile(rb"""<meta[^>]{1,300}?charset\s*=\s*["']?\s*([A-Za-z0-9_.:+-]{1,40})""", re.IGNORECASE)
+_DECLARED_WITHIN = 4_096  # bytes of a page; browsers look at 1,024
 _NEVER_CLAIMED = re.compile(r"utf-(?:7|16|32)|idna|punycode|.*escape|undefined")  # hide markup, or show in the bytes
 _SEVEN_BITS = re.compile(r"\A(?:iso2022|hz)")
 
 
 def decode_feed(body: bytes, *, charset: str | None = None) -> str:
     """Return the text of a feed; ``charset`` is what the server claims. What cannot be read becomes U+FFFD."""
+    return _decode(body, _DECLARED.match(body[:400]), charset)
+
+
+def decode_page(body: bytes, *, charset: str | None = None) -> str:
+    """Return the text of an HTML page, likewise."""
+    declared = _DECLARED_IN_PAGE.search(body[:_DECLARED_WITHIN]) or _DECLARED.match(body[:400])
+    return _decode(body, declared, charset)
+
+
+def _decode(body: bytes, declared: re.Match[bytes] | None, charset: str | None) -> str:
     for mark, encoding in _MARKS:
         if body.startswith(mark):
             return body[len(mark) :].decode(encoding, "replace")
     for start, encoding in _UNMARKED:
         if body.startswith(start):
             return body.decode(encoding, "replace")
-    found = _DECLARED.match(body[:400])
-    claims = [name for name in (_known(found and found[1].decode("ascii")), _known(charset)) if name]
+    claims = [name for name in (_known(declared and declared[1].decode("ascii")), _known(charset)) if name]
     shifting = [name for name in claims if _SEVEN_BITS.match(name)]  # all ASCII, and yet not ASCII
     for encoding in (*shifting, "utf-8", *claims):
         try:

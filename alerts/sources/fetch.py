@@ -1,4 +1,4 @@
-"""Ask a web server for a feed, politely and with a limit on everything; knows nothing of what is in the bytes."""
+"""Ask a web server for a feed or a page, politely, with a limit on everything; knows nothing of what the bytes say."""
 
 from __future__ import annotations
 
@@ -22,16 +22,13 @@ from alerts.core.text import excerpt
 from alerts.core.websub import NO_LINKS, HubLinks, links_in_headers
 from alerts.sources.bodies import ACCEPTED, MAX_BODY, read_body
 from alerts.sources.targets import RefusedAddressError, Resolver, guarded_socket
+from alerts.sources.wanted import FEED, Wanted
 
 MAX_REDIRECTS = 5
 _PERMANENT_MOVES = frozenset({301, 308})
 _MOVES = frozenset({301, 302, 303, 307, 308})
 _LATER = frozenset({429, 503})
 _CHUNK = 64 * 1024
-_ACCEPT = (
-    "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml, "
-    "application/xml;q=0.9, text/xml;q=0.9, application/json;q=0.8, */*;q=0.5"
-)
 _MAX_AGE = re.compile(r"(?:\A|[\s,])max-age\s*=\s*\"?(\d{1,12})", re.IGNORECASE)
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_.:+-]{1,40})", re.IGNORECASE)
 _LONGEST = timedelta(days=365)
@@ -87,7 +84,6 @@ class Fetcher:
         agent = f"News-Alert/{__version__}"
         self._headers = {
             "User-Agent": f"{agent} (+{about})" if about else agent,
-            "Accept": _ACCEPT,
             "Accept-Encoding": ACCEPTED,
         }
 
@@ -104,7 +100,13 @@ class Fetcher:
         self._sessions.clear()
 
     async def fetch(
-        self, url: str, *, etag: str | None = None, last_modified: str | None = None, allow_private: bool = False
+        self,
+        url: str,
+        *,
+        etag: str | None = None,
+        last_modified: str | None = None,
+        allow_private: bool = False,
+        wanted: Wanted = FEED,
     ) -> Fetched:
         """Return what stands at ``url``, following at most five redirects.
 
@@ -112,22 +114,23 @@ class Fetcher:
         says that the feed is gone; RefusedTargetError when the way leads to an address that we do not go to.
         """
         session = self._session(allow_private=allow_private)
-        validators = {
-            name: value for name, value in (("If-None-Match", etag), ("If-Modified-Since", last_modified)) if value
-        }
+        asked = {"If-None-Match": etag, "If-Modified-Since": last_modified, "Accept": wanted.accept}
+        headers = {name: value for name, value in asked.items() if value}
         target = _target(url)
         try:
             async with asyncio.timeout(self._limits.total.total_seconds()):
-                return await self._follow(session, target, validators)
+                return await self._follow(session, target, headers, wanted)
         except TimeoutError as error:
             raise FetchError(f"{_host(target)} did not answer in full within {_seconds(self._limits.total)}") from error
 
-    async def _follow(self, session: aiohttp.ClientSession, target: URL, validators: dict[str, str]) -> Fetched:
+    async def _follow(
+        self, session: aiohttp.ClientSession, target: URL, headers: dict[str, str], wanted: Wanted
+    ) -> Fetched:
         """Ask, and ask again wherever the answer sends us."""
         moved_to: str | None = None
         permanent = True
         for _ in range(MAX_REDIRECTS + 1):
-            answer = await self._ask(session, target, validators)
+            answer = await self._ask(session, target, headers, wanted)
             if isinstance(answer, Fetched):
                 return answer if moved_to is None else replace(answer, moved_to=moved_to)
             permanent = permanent and answer.permanent
@@ -135,25 +138,33 @@ class Fetcher:
             moved_to = str(target.with_user(None)) if permanent else moved_to
         raise FetchError(f"more than {MAX_REDIRECTS} redirects, the last to {_shown(target)}")
 
-    async def _ask(self, session: aiohttp.ClientSession, target: URL, validators: dict[str, str]) -> Fetched | _Move:
+    async def _ask(
+        self, session: aiohttp.ClientSession, target: URL, headers: dict[str, str], wanted: Wanted
+    ) -> Fetched | _Move:
         """Send one request; return the answer or where it sends us."""
         try:
-            async with session.get(target, headers=validators, allow_redirects=False) as response:
+            async with session.get(target, headers=headers, allow_redirects=False) as response:
                 if response.status in _MOVES:
                     return _move(response, target)
-                return await self._answer(response, target, conditional=bool(validators))
+                return await self._answer(response, target, wanted, conditional=len(headers) > 1)
         except FetchError:
             raise
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             _explain(error, target)
 
-    async def _answer(self, response: aiohttp.ClientResponse, target: URL, *, conditional: bool) -> Fetched:
+    async def _answer(
+        self, response: aiohttp.ClientResponse, target: URL, wanted: Wanted, *, conditional: bool
+    ) -> Fetched:
         if response.status == HTTPStatus.NOT_MODIFIED and conditional:
             return _fetched(response, target, body=None)
         if response.status != HTTPStatus.OK:
-            raise _refusal(response, target)
+            raise _refusal(response, target, wanted.what)
+        if wanted.kinds is not None and response.content_type not in wanted.kinds:
+            raise FetchError(f"{_host(target)} answers with {response.content_type[:80]}, which is no {wanted.what}")
         encoding = ",".join(response.headers.getall("Content-Encoding", []))
-        body = await read_body(response.content.iter_chunked(_CHUNK), encoding=encoding, limit=self._limits.body)
+        limit = min(wanted.largest, self._limits.body)
+        chunks = response.content.iter_chunked(_CHUNK)
+        body = await read_body(chunks, encoding=encoding, limit=limit, what=wanted.what)
         return _fetched(response, target, body=body)
 
     def _session(self, *, allow_private: bool) -> aiohttp.ClientSession:
@@ -233,17 +244,19 @@ def _validator(value: str | None) -> str | None:
     return value if value and len(value) <= _LONGEST_VALIDATOR and value.isascii() and value.isprintable() else None
 
 
-def _refusal(response: aiohttp.ClientResponse, target: URL) -> FetchError:
+def _refusal(response: aiohttp.ClientResponse, target: URL, what: str) -> FetchError:
     """Say what a status other than 200 means for the operator."""
     status = response.status
     if status == HTTPStatus.GONE:
-        return FetchError(f"{_host(target)} says that the feed is gone for good (410)", permanent=True)
+        return FetchError(f"{_host(target)} says that the {what} is gone for good (410)", permanent=True)
     meaning = {
         401: "asks for a password",
         403: "refuses us",
-        404: "has no feed there",
+        404: f"has no {what} there",
         429: "finds us too eager",
-    }.get(status, "failed" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "answered with something that is no feed")
+    }.get(
+        status, "failed" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else f"answered with something that is no {what}"
+    )
     wait = retry_after(response.headers.get("Retry-After"), now=datetime.now(UTC)) if status in _LATER else None
     return FetchError(f"{_host(target)} {meaning} ({status})", retry_after=wait)
 

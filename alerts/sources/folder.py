@@ -10,11 +10,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from alerts.core.errors import ArticleError, FetchError
-from alerts.core.looks import Look
+from alerts.core.looks import FoundFile, Look, Refused, Scan
 from alerts.sources.formats.reading import EXTENSIONS, LARGEST_FILE, extension
 
 DEEPEST = 30  # folders in folders
@@ -38,32 +37,6 @@ _TEMPORARY_STARTS = (".", "~$", "#")
 _LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "lost+found"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundFile:
-    """A file that may hold an article."""
-
-    path: str  # relative, with "/", safe to store and to print
-    where: Path
-    look: Look
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """Something in the folder that is set aside without being opened, and why."""
-
-    path: str
-    reason: str
-    is_folder: bool = False  # what is below it could not be seen
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scan:
-    """What is in a folder; temporary and hidden files are in neither list."""
-
-    files: tuple[FoundFile, ...]
-    refused: tuple[Refused, ...]
-
-
 class FileGoneError(Exception):
     """The file is not there any more, or is another one than was looked at: look again."""
 
@@ -75,7 +48,7 @@ def scan(folder: Path) -> Scan:
         found.walk()
     except _TooManyError:
         raise FetchError(f"the folder {folder} holds more than {MOST_FILES} files") from None
-    return Scan(files=tuple(found.files), refused=tuple(found.refused))
+    return Scan(files=found.files, refused=found.refused)
 
 
 def read_file(file: FoundFile) -> bytes:
@@ -120,7 +93,7 @@ def look_at(path: Path) -> FoundFile:
         raise ArticleError(_cannot_be_read(error)) from error
     except ValueError as error:
         raise ArticleError(str(error)) from error
-    return FoundFile(path=safe_path(path.name), where=where, look=look)
+    return FoundFile(path=safe_path(path.name), where=str(where), look=look)
 
 
 def safe_path(relative: str) -> str:
@@ -139,8 +112,8 @@ class _Walk:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.files: list[FoundFile] = []
-        self.refused: list[Refused] = []
+        self.files: dict[str, FoundFile] = {}
+        self.refused: dict[str, Refused] = {}
         self._folders = 0
         self._real_folder = ""
 
@@ -183,11 +156,9 @@ class _Walk:
                     raise _TooManyError
 
     def _note(self, path: str, entry: os.DirEntry[str]) -> None:
-        where = Path(entry.path)
         try:
-            if entry.is_symlink():
-                where = self._target(where)
-            look = _regular_look(where.lstat())
+            where = self._target(entry.path) if entry.is_symlink() else entry.path
+            look = _regular_look(os.lstat(where))
         except (OSError, ValueError) as error:
             self._refuse(path, _cannot_be_read(error) if isinstance(error, OSError) else str(error))
             return
@@ -198,9 +169,10 @@ class _Walk:
         elif look.size > LARGEST_FILE:
             self._refuse(path, f"is larger than {LARGEST_FILE >> 20} MiB")
         else:
-            self.files.append(FoundFile(path=safe_path(path), where=where, look=look))
+            safe = safe_path(path)
+            self.files[safe] = FoundFile(path=safe, where=where, look=look)
 
-    def _target(self, link: Path) -> Path:
+    def _target(self, link: str) -> str:
         """Return the file that a link in the folder leads to; raise ValueError when it leads out."""
         try:
             target = os.path.realpath(link, strict=True)
@@ -208,10 +180,11 @@ class _Walk:
             raise ValueError("is a link that leads nowhere") from None
         if not target.startswith(self._real_folder.rstrip(os.sep) + os.sep):
             raise ValueError("is a link that leads out of the folder")
-        return Path(target)
+        return target
 
     def _refuse(self, path: str, reason: str, *, is_folder: bool = False) -> None:
-        self.refused.append(Refused(path=safe_path(path), reason=reason, is_folder=is_folder))
+        safe = safe_path(path)
+        self.refused[safe] = Refused(path=safe, reason=reason, is_folder=is_folder)
 
 
 def _regular_look(status: os.stat_result) -> Look:

@@ -1,4 +1,4 @@
-"""The child that parses feeds: reads jobs from its stdin, answers on its stdout, and may be killed at any time.
+"""The child that parses feeds and reads pages: jobs come on its stdin, answers go to its stdout; it may be killed.
 
 Run as ``python -m alerts.sources.parse_worker``. A frame is four bytes of length and that many bytes: a job is two
 frames (JSON with the URL and charset, then the body), an answer is JSON too: what the feed is, or the error, then a
@@ -19,6 +19,7 @@ from dataclasses import asdict
 from typing import BinaryIO
 
 from alerts.core.errors import FetchError
+from alerts.sources.extract import extract_page
 from alerts.sources.feed import parse_feed
 from alerts.sources.feed_links import find_feed_links
 
@@ -47,15 +48,16 @@ def main() -> None:
 
 def answer_to(job: Mapping[str, str | None], body: bytes) -> list[dict[str, object]]:
     """Do one job; whatever goes wrong becomes an answer: what it is, and a feed's items after that."""
-    work = _look if job.get("work") == "look" else _parse
+    work = _WORK[job.get("work") or "parse"]
+    what = "page" if work is _extract else "feed"
     try:
         return work(body, job["url"] or "", job["charset"])
     except FetchError as error:
         return [{"error": str(error)}]
     except MemoryError:
-        return [{"error": "the feed needs more memory to read than a feed may"}]
-    except Exception as error:  # noqa: BLE001 - feedparser may raise anything on hostile input; the kind tells enough
-        return [{"error": f"the feed cannot be read ({type(error).__name__})"}]
+        return [{"error": f"the {what} needs more memory to read than a {what} may"}]
+    except Exception as error:  # noqa: BLE001 - libraries may raise anything on hostile input; the kind tells enough
+        return [{"error": f"the {what} cannot be read ({type(error).__name__})"}]
 
 
 def _parse(body: bytes, url: str, charset: str | None) -> list[dict[str, object]]:
@@ -77,6 +79,13 @@ def _look(body: bytes, url: str, charset: str | None) -> list[dict[str, object]]
         links = [asdict(link) for link in find_feed_links(body, url=url, charset=charset)]
         return [{"is_feed": False, "reason": str(error), "links": links}]
     return [{"is_feed": True, "reason": None, "links": []}]
+
+
+def _extract(body: bytes, _url: str, charset: str | None) -> list[dict[str, object]]:
+    return [asdict(extract_page(body, charset=charset))]
+
+
+_WORK = {"parse": _parse, "look": _look, "extract": _extract}
 
 
 def read_frame(stream: BinaryIO) -> bytes | None:

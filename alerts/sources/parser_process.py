@@ -1,4 +1,4 @@
-"""Parse feeds in child processes that are killed when they take too long; the event loop waits, and never parses."""
+"""Parse feeds and read pages in child processes, killed when they take too long; the event loop only waits."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Self
 import alerts
 from alerts.core.errors import FetchError
 from alerts.core.feed_choice import FeedLink
+from alerts.core.full_text import ReadPage
 from alerts.core.model import Item
 from alerts.core.websub import HubLinks
 from alerts.sources.entries import ParsedFeed
@@ -84,7 +85,12 @@ class ParserProcess:
         links = tuple(FeedLink(**values) for values in answer["links"])
         return Looked(is_feed=answer["is_feed"], reason=answer["reason"], links=links)
 
-    async def _ask(self, job: dict[str, str | None], body: bytes) -> _Answer:
+    async def extract(self, body: bytes, *, url: str, charset: str | None = None) -> ReadPage:
+        """Return what a page says; raise FetchError when it is no HTML, or is too much to read."""
+        page, _ = await self._ask({"work": "extract", "url": url, "charset": charset}, body, what="page")
+        return ReadPage(headings=tuple(page["headings"]), text=page["text"])
+
+    async def _ask(self, job: dict[str, str | None], body: bytes, *, what: str = "feed") -> _Answer:
         """Have a child do a job within the limits; raise FetchError when it cannot."""
         async with self._child() as child:
             try:
@@ -92,10 +98,10 @@ class ParserProcess:
                     answer = await child.ask(job, body)
             except TimeoutError as error:
                 raise FetchError(
-                    f"the feed takes longer than {self._time_limit.total_seconds():g} s to read"
+                    f"the {what} takes longer than {self._time_limit.total_seconds():g} s to read"
                 ) from error
             except (OSError, EOFError, ValueError, TypeError, KeyError) as error:
-                raise FetchError("the feed cannot be read: the process that tried died of it") from error
+                raise FetchError(f"the {what} cannot be read: the process that tried died of it") from error
         if "error" in answer.head:
             raise FetchError(str(answer.head["error"]))
         return answer

@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, func, select, update
+from sqlalchemy import Row, Select, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alerts.core.articles import Decision, Known, Sighting, decide, disposition, sight, text_of
-from alerts.core.batches import SAME_PAGE, Change, place
+from alerts.core.articles import Decision, Known, Sighting, decide, disposition, sight
+from alerts.core.batches import Batch, Change, place
+from alerts.core.full_text import with_page
 from alerts.core.model import Article, Disposition, Item, Source
 from alerts.storage import floods
 from alerts.storage.engine import insert
 from alerts.storage.floods import Holding
+from alerts.storage.known import batched, known_articles
 from alerts.storage.schema import articles, matches, sources
 
-_CHUNK = 500  # values in one IN list
 _ROWS = 100  # of one insert: what the event loop does between two of them is not kept waiting for long
-_SAME_KEY = 2_000  # rows of one look-up: a feed may link every article it ever had to one page
-
-
-_LIGHT = (
-    articles.c.id,
-    articles.c.item_id,
-    articles.c.canonical_url,
-    articles.c.content_hash,
-    articles.c.title,
-    articles.c.published_at,
-)  # what decides, but for the text
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,21 +55,21 @@ async def store_items(
     now: datetime,
     first_poll: bool | None = None,
     upcoming: int = 0,
+    page_texts: Mapping[str, str] = MappingProxyType({}),
 ) -> Stored:
     """Store what a source gave: the new ones once, the changed ones anew, the known ones not at all.
 
     ``first_poll`` says whether the source never worked before; when not given, ``source.polled_at`` tells.
     ``upcoming``: so many new ones, these among them, are known to come in steps, and are judged as one batch.
+    ``page_texts``: what pages say, by their items' URLs. A new article is read as its page; what it is known again by
+    stays what the source says of it.
     Running it again with the same items changes nothing.
     """
     first = source.polled_at is None if first_poll is None else first_poll
-    # Two thousand long items take seconds to compare: in a thread, so that the event loop has its turns meanwhile.
-    sightings = await asyncio.to_thread(lambda: [sight(item, now=now) for item in items])
-    known = await _known(tx, source.id, sightings)
-    batch = await asyncio.to_thread(place, sightings, known, kind=source.kind)
+    batch, _ = await _placed(tx, source, items, now=now)
     await _rename(tx, batch.renamed)
     await _change(tx, batch.changes, now=now)
-    rows = [_row(one, source=source, first_poll=first, now=now) for one in batch.new]
+    rows = [_row(one, page_texts, source=source, first_poll=first, now=now) for one in batch.new]
     holding = await _hold(tx, rows, source=source, first_poll=first, upcoming=upcoming, now=now)
     ids = await _insert(tx, rows)
     return Stored(
@@ -95,10 +84,41 @@ async def store_items(
 
 async def count_alerting(tx: AsyncConnection, *, source: Source, items: Sequence[Item], now: datetime) -> int:
     """Say of how many of these items everybody would be alerted; stores nothing."""
-    sightings = [sight(item, now=now) for item in items]
-    batch = place(sightings, await _known(tx, source.id, sightings), kind=source.kind)
-    kinds = [disposition(one.item, source, first_poll=False, now=now) for one in batch.new]
-    return kinds.count(Disposition.ALERT)
+    batch, _ = await _placed(tx, source, items, now=now)
+    return len(_alerting(batch, source, first_poll=False, now=now))
+
+
+async def worth_reading(
+    tx: AsyncConnection, *, source: Source, items: Sequence[Item], first_poll: bool, now: datetime
+) -> list[Item]:
+    """Return the items whose page is worth reading, in the order given: everybody would be alerted. Stores nothing.
+
+    None of a flood: an archive that is published again is not fetched page by page. None whose page is another
+    article's as well: what stands there is not about the item alone.
+    """
+    batch, known = await _placed(tx, source, items, now=now)
+    alerting = _alerting(batch, source, first_poll=first_poll, now=now)
+    room = None if first_poll else await floods.room(tx, source, now=now)
+    if room is not None and len(alerting) > room:
+        return []
+    pages = Counter([*(one.canonical_url for one in batch.new), *(one.canonical_url for one in known)])
+    return [one.item for one in alerting if one.canonical_url is not None and pages[one.canonical_url] == 1]
+
+
+def _alerting(batch: Batch, source: Source, *, first_poll: bool, now: datetime) -> list[Sighting]:
+    return [
+        one for one in batch.new if disposition(one.item, source, first_poll=first_poll, now=now) is Disposition.ALERT
+    ]
+
+
+async def _placed(
+    tx: AsyncConnection, source: Source, items: Sequence[Item], *, now: datetime
+) -> tuple[Batch, list[Known]]:
+    """Tell new, changed and known items apart; return what they were compared with, too."""
+    # Two thousand long items take seconds to compare: in a thread, so that the event loop has its turns meanwhile.
+    sightings = await asyncio.to_thread(lambda: [sight(item, now=now) for item in items])
+    known = await known_articles(tx, source.id, sightings)
+    return await asyncio.to_thread(place, sightings, known, kind=source.kind), known
 
 
 async def _hold(
@@ -127,7 +147,7 @@ async def _hold(
 async def judge(tx: AsyncConnection, *, source: Source, item: Item, now: datetime) -> Decision:
     """Return what an item is to the articles of its source, without storing it."""
     sighting = sight(item, now=now)
-    return decide(sighting, await _known(tx, source.id, [sighting]), kind=source.kind)
+    return decide(sighting, await known_articles(tx, source.id, [sighting]), kind=source.kind)
 
 
 async def article_by_id(tx: AsyncConnection, article_id: int) -> Article | None:
@@ -165,92 +185,30 @@ def select_articles() -> Select[Any]:
 
 
 def to_article(row: Row[Any]) -> Article:
-    """Turn a row of ``select_articles`` into an article."""
+    """Turn a row of ``select_articles`` into an article; what its page says is its text, where it was read."""
+    item = Item(
+        item_id=row.item_id,
+        title=row.title,
+        summary=tuple(row.summary),
+        body=row.body,
+        url=row.url,
+        author=row.author,
+        tags=tuple(row.tags),
+        tickers=tuple(row.tickers),
+        language=row.language,
+        published_at=row.published_at,
+    )
     return Article(
         id=row.id,
         source_id=row.source_id,
         source_name=row.source_name,
-        item=Item(
-            item_id=row.item_id,
-            title=row.title,
-            summary=tuple(row.summary),
-            body=row.body,
-            url=row.url,
-            author=row.author,
-            tags=tuple(row.tags),
-            tickers=tuple(row.tickers),
-            language=row.language,
-            published_at=row.published_at,
-        ),
+        item=item if row.page_text is None else with_page(item, row.page_text),
         content_hash=row.content_hash,
         first_seen_at=row.first_seen_at,
         disposition=Disposition(row.disposition),
         matched_at=row.matched_at,
         same_story_as=row.same_story_as,
     )
-
-
-async def _known(tx: AsyncConnection, source_id: int, sightings: Sequence[Sighting]) -> list[Known]:
-    """Return the articles that share an id, a page or their text with one of these, newest first."""
-    rows: dict[int, Any] = {}
-    for column, values in (
-        (articles.c.item_id, {one.item.item_id for one in sightings}),
-        (articles.c.canonical_url, {one.canonical_url for one in sightings if one.canonical_url}),
-        (articles.c.content_hash, {one.content_hash for one in sightings}),
-    ):
-        rows.update({row.id: row for row in await _rows_with(tx, source_id, column, values)})
-    texts = await _texts(tx, _to_compare(rows.values(), sightings))
-    return [
-        Known(
-            article_id=key,
-            item_id=row.item_id,
-            canonical_url=row.canonical_url,
-            content_hash=row.content_hash,
-            title=row.title,
-            text=texts.get(key, ""),
-            published_at=row.published_at,
-        )
-        for key, row in sorted(rows.items(), reverse=True)
-    ]
-
-
-async def _rows_with(
-    tx: AsyncConnection, source_id: int, column: ColumnElement[Any], values: Iterable[str]
-) -> list[Any]:
-    """Return the articles with one of these values in ``column``: the newest few of each value, without their texts."""
-    found: defaultdict[str, list[Any]] = defaultdict(list)
-    for chunk in _batched(sorted(values), _CHUNK):
-        query = (
-            select(*_LIGHT, column.label("key"))
-            .where(articles.c.source_id == source_id, column.in_(chunk))
-            .order_by(articles.c.id.desc())
-            .limit(_SAME_KEY)
-        )
-        for row in await tx.execute(query):
-            if len(found[row.key]) < SAME_PAGE:
-                found[row.key].append(row)
-    return [row for rows in found.values() for row in rows]
-
-
-def _to_compare(rows: Iterable[Any], sightings: Sequence[Sighting]) -> list[int]:
-    """Return the articles that share an id or a page with an item of other content: only there texts are compared."""
-    digests: defaultdict[str, set[str]] = defaultdict(set)
-    for one in sightings:
-        digests[one.item.item_id].add(one.content_hash)
-        digests[one.canonical_url or one.item.item_id].add(one.content_hash)
-    return [
-        row.id
-        for row in rows
-        if (digests[row.item_id] | digests[row.canonical_url or row.item_id]) - {row.content_hash}
-    ]
-
-
-async def _texts(tx: AsyncConnection, article_ids: Sequence[int]) -> dict[int, str]:
-    texts: dict[int, str] = {}
-    for chunk in _batched(article_ids, _CHUNK):
-        query = select(articles.c.id, articles.c.summary, articles.c.body).where(articles.c.id.in_(chunk))
-        texts.update({row.id: text_of(row.summary, row.body) for row in await tx.execute(query)})
-    return texts
 
 
 async def _rename(tx: AsyncConnection, renamed: Mapping[int, str]) -> None:
@@ -281,18 +239,21 @@ async def _insert(tx: AsyncConnection, rows: Sequence[dict[str, Any]]) -> list[i
         return []
     statement = insert(tx, articles).on_conflict_do_nothing().returning(articles.c.id)
     ids: list[int] = []
-    for some in _batched(rows, _ROWS):
+    for some in batched(rows, _ROWS):
         ids += (await tx.scalars(statement, some)).all()
     return sorted(ids)
 
 
-def _row(sighting: Sighting, *, source: Source, first_poll: bool, now: datetime) -> dict[str, Any]:
+def _row(
+    sighting: Sighting, page_texts: Mapping[str, str], *, source: Source, first_poll: bool, now: datetime
+) -> dict[str, Any]:
     return {
         "source_id": source.id,
         "item_id": sighting.item.item_id,
         "disposition": disposition(sighting.item, source, first_poll=first_poll, now=now).value,
         "first_seen_at": now,
         "flood_id": None,
+        "page_text": page_texts.get(sighting.item.url or ""),
         **_content(sighting),
     }
 
@@ -312,9 +273,3 @@ def _content(sighting: Sighting) -> dict[str, Any]:
         "published_at": item.published_at,
         "content_hash": sighting.content_hash,
     }
-
-
-def _batched(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """Yield ``values`` in pieces of at most ``size``."""
-    for start in range(0, len(values), size):
-        yield values[start : start + size]

@@ -72,11 +72,16 @@ async def channels_state(tx: AsyncConnection) -> ChannelsState:
     return ChannelsState(*(await tx.execute(query.select_from(channels))).one())
 
 
-async def changed_channels(tx: AsyncConnection, *, after: Place, limit: int) -> list[ChangedChannel]:
-    """Return up to ``limit`` channels that changed after a place in the order of changes, retired ones too."""
+async def changed_channels(tx: AsyncConnection, *, after: Place, until: int, limit: int) -> list[ChangedChannel]:
+    """Return up to ``limit`` channels that changed after a place in the order of changes, retired ones too.
+
+    ``until`` is the last revision to return: who reads page by page sees a channel that changes meanwhile once, or not
+    yet, and never twice.
+    """
     query = (
         select(channels.c.revision, channels.c.id, channels.c.slug, channels.c.query, channels.c.state)
         .where(tuple_(channels.c.revision, channels.c.id) > tuple_(*map(literal, after)))
+        .where(channels.c.revision <= until)
         .order_by(channels.c.revision, channels.c.id)
         .limit(limit)
     )
@@ -188,11 +193,12 @@ async def active_by_hand(tx: AsyncConnection) -> list[Channel]:
 
 async def edit_by_hand(tx: AsyncConnection, slug: str, *, name: str, query: str, known: Channel, now: datetime) -> bool:
     """Give a channel that was added by hand another name and query; False if it is not as it was ``known`` any more."""
+    revision = await next_revision(tx, Counted.CHANNELS)
     edited = (
         update(channels)
         .where(channels.c.slug == slug, channels.c.origin == Origin.CLI.value)
         .where(channels.c.name == known.name, channels.c.query == known.query, channels.c.state == known.state.value)
-        .values(name=name, query=query, changed_at=now)
+        .values(name=name, query=query, changed_at=now, revision=revision)
         .returning(channels.c.id)
     )
     return (await tx.execute(edited)).one_or_none() is not None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from alerts.core.looks import Known, Look
+from alerts.core.looks import Known, KnownFile, Look
 from alerts.storage.engine import insert
 from alerts.storage.schema import articles, files
 
@@ -16,47 +15,34 @@ _CHUNK = 500
 _CHANGING = ("size", "mtime_ns", "inode", "reason", "wait_until_at", "looked_at", "read_at", "was_there")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileRow:
-    """What is known of one file; ``reason`` says why it is set aside."""
+async def known_files(tx: AsyncConnection, source_id: int, *, after: str, limit: int) -> list[KnownFile]:
+    """Return what is known of the next ``limit`` files of a source, in the database's own order of paths.
 
-    path: str
-    known: Known
-    reason: str | None = None
-
-
-async def known_files(tx: AsyncConnection, source_id: int) -> dict[str, FileRow]:
-    """Return what is known of every file of a source, by path."""
+    ``after`` is the last path of the piece before; an empty one stands before all of them.
+    """
     rows = await tx.execute(
         select(
             files.c.path,
+            files.c.reason,
             files.c.size,
             files.c.mtime_ns,
             files.c.inode,
-            files.c.reason,
-            files.c.wait_until_at,
             files.c.looked_at,
             files.c.read_at,
+            files.c.wait_until_at,
             files.c.was_there,
-        ).where(files.c.source_id == source_id)
-    )
-    return {
-        row.path: FileRow(
-            path=row.path,
-            reason=row.reason,
-            known=Known(
-                look=Look(row.size, row.mtime_ns, row.inode),
-                looked_at=row.looked_at,
-                read_at=row.read_at,
-                wait_until_at=row.wait_until_at,
-                was_there=row.was_there,
-            ),
         )
-        for row in rows
-    }
+        .where(files.c.source_id == source_id, files.c.path > after)
+        .order_by(files.c.path)
+        .limit(limit)
+    )
+    return [
+        KnownFile(path, Known(Look(size, mtime_ns, inode), *rest), reason)
+        for path, reason, size, mtime_ns, inode, *rest in rows
+    ]
 
 
-async def keep_files(tx: AsyncConnection, source_id: int, rows: Sequence[FileRow]) -> None:
+async def keep_files(tx: AsyncConnection, source_id: int, rows: Sequence[KnownFile]) -> None:
     """Write what is known of these files now, in place of what was known."""
     if not rows:
         return
@@ -100,7 +86,7 @@ async def copies(tx: AsyncConnection, source_id: int, hashes: Sequence[tuple[str
     return {path for path, digest in hashes if digest in held and path not in held[digest]}
 
 
-def _values(source_id: int, row: FileRow) -> dict[str, object]:
+def _values(source_id: int, row: KnownFile) -> dict[str, object]:
     known = row.known
     return {
         "source_id": source_id,

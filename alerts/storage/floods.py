@@ -125,9 +125,11 @@ async def channels_reached(tx: AsyncConnection, flood_id: int) -> list[tuple[int
 async def decide(tx: AsyncConnection, flood: Flood, decision: FloodDecision, *, now: datetime) -> int | None:
     """Write a decision and what it makes of the held articles; return how many, or None if it was decided before.
 
-    Locked in the order of a poll: the source, then its flood; the articles in the order of a match.
+    Locked in the order of a poll: the source, then its flood; the articles in the order of a match. A poll that took
+    the flood alone still has to store articles, which refer to the source: so its key is left free (``key_share``).
     """
-    await tx.execute(select(sources.c.id).where(sources.c.id == flood.source_id).with_for_update())
+    mine = select(sources.c.id).where(sources.c.id == flood.source_id)
+    await tx.execute(mine.with_for_update(key_share=True))
     won = await tx.execute(
         update(floods)
         .where(floods.c.id == flood.id, floods.c.decided_at.is_(None))

@@ -80,6 +80,9 @@ def _of_month(now: datetime) -> tuple[ColumnElement[bool], ...]:
 
 
 def _first_since(since: datetime) -> Any:
-    """Return the first article stored since then: keys go up with time, so few rows are looked at, not all."""
-    first = select(articles.c.id).where(articles.c.first_seen_at >= since).order_by(articles.c.first_seen_at).limit(1)
-    return first.scalar_subquery()
+    """Return the first article stored since then: keys go up with time, so few rows are looked at, not all.
+
+    A poll stores many at one instant; the first of them is the one with the lowest key.
+    """
+    by_time = articles.c.first_seen_at, articles.c.id
+    return select(articles.c.id).where(articles.c.first_seen_at >= since).order_by(*by_time).limit(1).scalar_subquery()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from alerts.core.model import FirstPoll, FloodWatch, Source, SourceKind, SourceState
+from alerts.core.model import Content, FirstPoll, FloodWatch, Source, SourceKind, SourceState
 from alerts.storage.schema import sources
 
 #: What ``to_source`` reads, whoever ran the statement.
@@ -34,6 +34,7 @@ COLUMNS = (
     sources.c.news_at,
     sources.c.moved_to,
     sources.c.warned_at,
+    sources.c.content,
 )
 
 
@@ -63,6 +64,7 @@ def to_source(row: Sequence[Any]) -> Source:
         news_at,
         moved_to,
         warned_at,
+        content,
     ) = row
     return Source(
         id=key,
@@ -88,6 +90,7 @@ def to_source(row: Sequence[Any]) -> Source:
         news_at=news_at,
         moved_to=moved_to,
         warned_at=warned_at,
+        content=Content(content),
     )
 
 

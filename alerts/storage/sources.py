@@ -223,6 +223,7 @@ def _settings(source: Source) -> dict[str, Any]:
         "allow_private": source.allow_private,
         "flood": str(source.flood),
         "every_at_most_s": _seconds(source.every_at_most),
+        "content": source.content.value,
     }
 
 

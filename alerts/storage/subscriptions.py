@@ -17,7 +17,7 @@ from alerts.core.model import EndReason, Frequency, Subscription, SubscriptionSt
 from alerts.core.subscriptions import ENDINGS, Change, Event, states_left_by
 from alerts.storage.engine import insert
 from alerts.storage.fan_outs import pausing
-from alerts.storage.schema import articles, channels, confirmations, digest_runs, matches, subscriptions
+from alerts.storage.schema import channels, confirmations, subscriptions
 
 
 def _subscription(row: Row[Any]) -> Subscription:
@@ -46,42 +46,6 @@ async def subscriptions_of(tx: AsyncConnection, subscriber_ids: Collection[int])
     statement = _select().where(subscriptions.c.subscriber_id.in_(subscriber_ids))
     ordered = statement.order_by(subscriptions.c.subscriber_id, channels.c.position, channels.c.id)
     return [_subscription(row) for row in (await tx.execute(ordered)).all()]
-
-
-async def subscriptions_of_mail(tx: AsyncConnection, *, subscriber_id: int, article_id: int) -> list[Subscription]:
-    """List the subscriptions that an alert to this person named, as they are now (U9).
-
-    Which they were follows from the article's matches and from when the person first came to the channel. Not from
-    when the subscription last became active: the link of an old mail must still work for who left and came back.
-    """
-    statement = (
-        _select()
-        .join(matches, matches.c.channel_id == subscriptions.c.channel_id)
-        .where(
-            matches.c.article_id == article_id,
-            subscriptions.c.subscriber_id == subscriber_id,
-            subscriptions.c.created_at <= matches.c.matched_at,
-        )
-        .order_by(matches.c.score.desc(), matches.c.channel_id)
-    )
-    return [_subscription(row) for row in (await tx.execute(statement)).all()]
-
-
-async def subscriptions_of_digest(tx: AsyncConnection, *, subscriber_id: int, run_id: int) -> list[Subscription]:
-    """List the subscriptions that a digest to this person named, as they are now; see ``subscriptions_of_mail``."""
-    named = (
-        select(matches.c.channel_id)
-        .join(articles, articles.c.id == matches.c.article_id)
-        .join(digest_runs, digest_runs.c.flood_id == articles.c.flood_id)
-        .where(digest_runs.c.id == run_id, matches.c.matched_at >= subscriptions.c.created_at)
-        .where(matches.c.channel_id == subscriptions.c.channel_id)
-    )
-    statement = (
-        _select()
-        .where(subscriptions.c.subscriber_id == subscriber_id, named.correlate(subscriptions).exists())
-        .order_by(subscriptions.c.channel_id)
-    )
-    return [_subscription(row) for row in (await tx.execute(statement)).all()]
 
 
 async def count_readers(

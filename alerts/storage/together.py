@@ -81,10 +81,10 @@ def _json_rows(types: _Types) -> Given:
         type_coerce(func.json_extract(each.c.value, literal_column(f"'$[{place}]'")), kind).label(name)
         for place, (name, kind) in enumerate(types.items())
     ]
-    return select(*places).select_from(each).subquery("given").c
+    return dict(select(*places).select_from(each).subquery("given").c)
 
 
 def _arrays(types: _Types) -> Given:
     arrays = [bindparam(name, type_=ARRAY(kind)) for name, kind in types.items()]
     columns = [column(name, kind) for name, kind in types.items()]
-    return func.unnest(*arrays).table_valued(*columns).render_derived(name="given").c
+    return dict(func.unnest(*arrays).table_valued(*columns).render_derived(name="given").c)

@@ -7,7 +7,7 @@ An unknown token gets the same status after the same work as a used one (U7); on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from http import HTTPStatus
 
 from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
@@ -15,11 +15,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from alerts.core.addresses import mask
-from alerts.core.model import Subscriber, Subscription, SubscriptionState
+from alerts.core.leaving import THESE, Choice, Leaver, MailClaims, read_leaving
+from alerts.core.model import Subscriber
 from alerts.core.tokens import Purpose, TokenClaims, read, sign
 from alerts.core.undo import last_leaving, mark_of, moment_of
-from alerts.services.preferences import person_for_manage
-from alerts.services.unsubscribe import channels_of_mail, undo, unsubscribe, unsubscribe_by_mail
+from alerts.services.unsubscribe import look_at_leaving, undo, unsubscribe_by_mail
 from alerts.web.forms import read_form
 from alerts.web.state import SiteState, state_of
 
@@ -27,38 +27,7 @@ ONE_CHANNEL = "channel:"  # then the slug
 ALL = "all"
 UNDO = "undo"  # a field; it holds a token of its own
 _NOBODY = TokenClaims(subscriber_id=0, article_id=0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MailClaims:
-    """Whose link it is, and which mail it came with: an alert about an article, or a digest; 0 where it is none."""
-
-    subscriber_id: int
-    article_id: int = 0
-    digest_run_id: int = 0
-
-
 _NO_STORE = {"Cache-Control": "no-store"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
-    """Whom an unsubscribe link belongs to, and what the mail that it came with named."""
-
-    subscriber: Subscriber | None
-    held: tuple[Subscription, ...]
-    named: tuple[Subscription, ...]
-
-    @property
-    def still_held(self) -> list[Subscription]:
-        """The subscriptions that are not over."""
-        return [one for one in self.held if one.state is not SubscriptionState.ENDED]
-
-    def chosen(self, choice: str) -> tuple[Subscription, ...]:
-        """Return the subscriptions that a choice is about: all, one, or those that the mail named."""
-        if choice.startswith(ONE_CHANNEL):
-            return tuple(one for one in self.held if one.channel_slug == choice.removeprefix(ONE_CHANNEL))
-        return self.held if choice == ALL else self.named or self.held
 
 
 class Leave(HTTPEndpoint):
@@ -67,21 +36,13 @@ class Leave(HTTPEndpoint):
     async def get(self, request: Request) -> Response:
         """Show the choices as buttons; change nothing (U6)."""
         site = state_of(request)
-        reader = await _look(site, _claims(site, request))
+        reader = await look_at_leaving(site.app.db, _claims(site, request))
         if reader.subscriber is None:
             return _unknown(request)
-        # A mail whose article is gone cannot say what it named; its one-click ends everything, so that is what we show.
-        named = [one for one in reader.still_held if one in reader.named or not reader.named]
-        return site.pages.answer(
-            request,
-            "leave.html",
-            headers=_NO_STORE,
-            person=reader.subscriber.language,
-            address=mask(reader.subscriber.email),
-            named=named,
-            others=[one for one in reader.still_held if one not in named],
-            undo=_undo_of(site, reader),
-        )
+        about = reader.chosen(THESE)
+        named = [one for one in reader.still_held if one in about]
+        others = [one for one in reader.still_held if one not in named]
+        return _page(request, "leave.html", reader.subscriber, reader, named=named, others=others)
 
     async def post(self, request: Request) -> Response:
         """Leave: the channels that the mail named, or what a button of the page says; the answer means durable (U2)."""
@@ -90,39 +51,20 @@ class Leave(HTTPEndpoint):
         form = await read_form(request)
         if UNDO in form:  # never a one-click: mailboxes send no such field
             return await _undone(request, claims, form[UNDO])
-        choice = form.get("leave", "")
-        await _leave(site, claims, choice)
-        reader = await _look(site, claims)
+        choice = _choice(form.get("leave", ""))
+        await unsubscribe_by_mail(site.app.db, mail=claims, choice=choice, now=site.now())
+        reader = await look_at_leaving(site.app.db, claims)
         if reader.subscriber is None:
             return _unknown(request)
-        return site.pages.answer(
-            request,
-            "left.html",
-            headers=_NO_STORE,
-            person=reader.subscriber.language,
-            address=mask(reader.subscriber.email),
-            ended=[one for one in reader.chosen(choice) if one not in reader.still_held],
-            still_held=reader.still_held,
-            undo=_undo_of(site, reader),
-            manage=sign(Purpose.MANAGE, reader.subscriber.id, 0, site.app.secrets),
-        )
+        ended = [one for one in reader.chosen(choice) if one not in reader.still_held]
+        return _page(request, "left.html", reader.subscriber, reader, ended=ended)
 
 
-async def _leave(site: SiteState, claims: MailClaims, choice: str) -> None:
-    """Do what was chosen; anything that is no choice of ours is the one-click of this mail (U9)."""
-    db, now, person = site.app.db, site.now(), claims.subscriber_id
-    if choice == ALL:
-        await unsubscribe(db, subscriber_id=person, channel_ids=None, now=now)
-        return
-    if choice.startswith(ONE_CHANNEL):
-        slug = choice.removeprefix(ONE_CHANNEL)
-        found = await person_for_manage(db, person)
-        ids = [one.channel_id for one in (found[1] if found else ()) if one.channel_slug == slug]
-        await unsubscribe(db, subscriber_id=person, channel_ids=ids, now=now)
-        return
-    await unsubscribe_by_mail(
-        db, subscriber_id=person, article_id=claims.article_id, digest_run_id=claims.digest_run_id, now=now
-    )
+def _choice(pressed: str) -> Choice:
+    """Read what was pressed; anything that is no choice of ours is the one-click of this mail (U9)."""
+    if pressed.startswith(ONE_CHANNEL):
+        return Choice(slug=pressed.removeprefix(ONE_CHANNEL))
+    return Choice(everything=pressed == ALL)
 
 
 async def _undone(request: Request, claims: MailClaims, sealed: str) -> Response:
@@ -137,48 +79,40 @@ async def _undone(request: Request, claims: MailClaims, sealed: str) -> Response
         now=site.now(),
         enlist=site.app.queue.enlist,
     )
-    reader = await _look(site, claims)
+    reader = await look_at_leaving(site.app.db, claims)
     if reader.subscriber is None:
         return _unknown(request)
+    return _page(request, "undone.html", reader.subscriber, reader, done=done)
+
+
+def _page(request: Request, name: str, person: Subscriber, reader: Leaver, **more: object) -> Response:
+    """Show a page about leaving; a mailbox that the person gave up gets no link to the preferences."""
+    site = state_of(request)
     return site.pages.answer(
         request,
-        "undone.html",
+        name,
+        status=HTTPStatus.OK,
         headers=_NO_STORE,
-        person=reader.subscriber.language,
-        address=mask(reader.subscriber.email),
-        done=done,
+        person=person.language,
+        address=mask(person.email),
         still_held=reader.still_held,
-        manage=sign(Purpose.MANAGE, reader.subscriber.id, 0, site.app.secrets),
+        moved=reader.moved,
+        undo=_undo_of(site, reader),
+        manage=None if reader.moved else sign(Purpose.MANAGE, person.id, 0, site.app.secrets),
+        **more,
     )
 
 
-def _undo_of(site: SiteState, reader: Reader) -> str | None:
-    """Seal the moment of the last leaving while it can be taken back."""
-    moment = last_leaving(reader.held, site.now()) if reader.subscriber else None
-    if moment is None or reader.subscriber is None:
+def _undo_of(site: SiteState, reader: Leaver) -> str | None:
+    """Seal the moment of the last leaving while it can be taken back; not for a mailbox that the person gave up."""
+    if reader.subscriber is None or reader.moved:
         return None
-    return sign(Purpose.UNDO, reader.subscriber.id, mark_of(moment), site.app.secrets)
-
-
-async def _look(site: SiteState, claims: MailClaims) -> Reader:
-    found = await person_for_manage(site.app.db, claims.subscriber_id)
-    named = await channels_of_mail(
-        site.app.db,
-        subscriber_id=claims.subscriber_id,
-        article_id=claims.article_id,
-        digest_run_id=claims.digest_run_id,
-    )
-    return Reader(subscriber=found[0] if found else None, held=found[1] if found else (), named=named)
+    moment = last_leaving(reader.held, site.now())
+    return sign(Purpose.UNDO, reader.subscriber.id, mark_of(moment), site.app.secrets) if moment else None
 
 
 def _claims(site: SiteState, request: Request) -> MailClaims:
-    """Read the token, for both purposes whatever it is; one that is not ours stands for nobody, and goes that way."""
-    token = request.path_params["token"]
-    of_digest = read(token, Purpose.UNSUBSCRIBE_DIGEST, site.app.secrets)
-    of_alert = read(token, Purpose.UNSUBSCRIBE, site.app.secrets) or _NOBODY
-    if of_digest is not None:
-        return MailClaims(subscriber_id=of_digest.subscriber_id, digest_run_id=of_digest.article_id)
-    return MailClaims(subscriber_id=of_alert.subscriber_id, article_id=of_alert.article_id)
+    return read_leaving(request.path_params["token"], site.app.secrets)
 
 
 def _unknown(request: Request) -> Response:

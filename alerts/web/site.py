@@ -11,6 +11,7 @@ from starlette.responses import Response
 from alerts.app import App
 from alerts.mail.catcher import Catcher
 from alerts.services.post_articles import FeedParser
+from alerts.services.take_push import PageReader
 from alerts.web import catcher as catcher_pages
 from alerts.web import confirm, embed, feeds, health, leave, lost_link, manage, public, static, subscribe, websub
 from alerts.web.api import articles, openapi
@@ -29,6 +30,7 @@ def create_site(
     only_health: bool = False,
     compiled: BytecodeCache | None = None,
     parser: FeedParser | None = None,
+    page_reader: PageReader | None = None,
 ) -> Starlette:
     """Return the ASGI site of an opened app; raise ConfigError for a page template that cannot be read.
 
@@ -36,7 +38,8 @@ def create_site(
 
     ``catcher`` gives it the pages that show what was caught; ``last_tick`` tells ``/readyz`` when the clock ticked;
     ``compiled`` keeps compiled templates from one site to the next.
-    ``parser`` reads what is posted or pushed to us: without one there is no door for it.
+    ``parser`` reads what is posted or pushed to us: without one there is no door for it. ``page_reader`` reads the
+    pages of what is pushed, for sources that want them.
     """
     pages = Pages(app, has_catcher=catcher is not None, compiled=compiled)
     pages.check()
@@ -55,6 +58,7 @@ def create_site(
         maildir=catcher.maildir if catcher else None,
         last_tick=last_tick,
         feed_parser=parser,
+        page_reader=page_reader,
     )
     return site
 

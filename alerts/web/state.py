@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from alerts.app import App
 from alerts.services.post_articles import FeedParser
+from alerts.services.take_push import PageReader
 from alerts.web.finder import ChannelFinder
 from alerts.web.pages import Pages
 
@@ -30,6 +31,7 @@ class SiteState:
     maildir: Path | None  # where the catcher keeps its mail; None without a catcher
     last_tick: LastTick | None  # None where no clock runs
     feed_parser: FeedParser | None = None  # reads what is brought to us
+    page_reader: PageReader | None = None  # reads the pages that it links to
     finder: ChannelFinder = field(default_factory=ChannelFinder)
     #: The door for forms that may cause a mail: a flood of them waits there, and leaves pages and database alone.
     forms: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(FORMS_AT_ONCE))

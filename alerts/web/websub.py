@@ -58,7 +58,13 @@ class Callback(HTTPEndpoint):
                 charset=charset[1] if charset else None,
             )
             done = await take_push(
-                site.app.db, site.parser(), token, push, now=site.now(), enlist=site.app.queue.enlist
+                site.app.db,
+                site.parser(),
+                token,
+                push,
+                now=site.now(),
+                enlist=site.app.queue.enlist,
+                page_reader=site.page_reader,
             )
         if not done.is_known:
             return _NOT_OURS

@@ -11,8 +11,10 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from article_pages import TITLE, article_page
 
 from alerts.cli import main
+from alerts.config import extras
 
 CONFIG = """\
 site:
@@ -48,7 +50,7 @@ class Feed:
 
     url: str
     status: int = 200
-    titles: tuple[str, ...] = ("Xiaomi opens a plant",)
+    titles: tuple[str | tuple[str, str], ...] = ("Xiaomi opens a plant",)  # with a link, or without
     page: str = ""  # what every other path than the feed's answers
 
     @property
@@ -57,7 +59,13 @@ class Feed:
 
     @property
     def body(self) -> bytes:
-        items = "".join(f"<item><title>{title}</title><guid>{title}</guid></item>" for title in self.titles)
+        linked = ((one, "") if isinstance(one, str) else one for one in self.titles)
+        items = "".join(
+            f"<item><title>{title}</title><guid isPermaLink='false'>{title}</guid>"
+            + (f"<link>{link}</link>" if link else "")
+            + "</item>"
+            for title, link in linked
+        )
         return f"<rss version='2.0'><channel><title>t</title>{items}</channel></rss>".encode()
 
 
@@ -82,6 +90,7 @@ def feed() -> Iterator[Feed]:
             body = served.body if self.path == "/feed" or not served.page else served.page.encode()
             self.send_response(served.status)
             self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Type", "text/xml" if self.path == "/feed" else "text/html; charset=utf-8")
             self.end_headers()
             self.wfile.write(body)
 
@@ -107,7 +116,16 @@ def test_a_feed_is_added_polled_paused_resumed_and_removed(alerts: Alerts, feed:
     assert alerts("poll", "127.0.0.1").out == "127.0.0.1: 1 new, 0 changed, 0 known\n"
     feed.titles += ("Xiaomi opens another",)
     assert alerts("poll", "127.0.0.1", "--json").data == [
-        {"name": "127.0.0.1", "worked": True, "new": 1, "changed": 0, "seen": 1, "held": 0, "reason": None}
+        {
+            "name": "127.0.0.1",
+            "worked": True,
+            "new": 1,
+            "changed": 0,
+            "seen": 1,
+            "held": 0,
+            "reason": None,
+            "pages_not_read": {},
+        }
     ]
     assert alerts("pause", "127.0.0.1", "--json").data["state"] == "paused"
     resting = alerts("poll", "127.0.0.1")
@@ -117,6 +135,34 @@ def test_a_feed_is_added_polled_paused_resumed_and_removed(alerts: Alerts, feed:
     assert [one["name"] for one in alerts("poll", "--json").data] == ["127.0.0.1", "seeds"]
     assert alerts("remove", "127.0.0.1").out == "removed: 127.0.0.1\n"
     assert [one["name"] for one in alerts("list", "--json").data] == ["seeds"]
+
+
+def test_a_feed_whose_pages_are_read_says_which_could_not_be(alerts: Alerts, feed: Feed) -> None:
+    feed.page = article_page().decode()
+    alerts("add", feed.url, "--allow-private", "--content", "page")
+    alerts("poll", "127.0.0.1")
+    feed.titles = ((TITLE, "/recall"), ("Xiaomi opens another", "/another"))
+
+    polled = alerts("poll", "127.0.0.1")
+
+    assert alerts("show", "127.0.0.1", "--json").data["content"] == "page"
+    assert polled.out == "127.0.0.1: 2 new, 0 changed, 0 known\n"
+    assert polled.err == f"127.0.0.1: {feed.home}/another was not read: it does not speak of what the feed says\n"
+
+
+def test_pages_are_not_asked_for_without_what_reads_them(
+    alerts: Alerts, feed: Feed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extras, "_EXTRACTOR", "an_extractor_that_is_not_there")
+    (tmp_path / "feeds.opml").write_text(f"<opml version='2.0'><body><outline xmlUrl='{feed.url}'/></body></opml>")
+
+    added = alerts("add", feed.url, "--allow-private", "--content", "page")
+    imported = alerts("import", "feeds.opml", "--content", "page")
+
+    assert (added.code, imported.code) == (2, 2)
+    assert "pip install 'news-alert[page]'" in added.err
+    assert "pip install 'news-alert[page]'" in imported.err
+    assert [one["kind"] for one in alerts("list", "--json").data] == ["folder"]
 
 
 def test_a_poll_that_fails_says_why_and_the_others_go_on(alerts: Alerts, feed: Feed) -> None:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alerts.config import Config, Tls, load_config
+from alerts.config import Config, Tls, extras, load_config
 from alerts.config.show import shown
 from alerts.core.errors import ConfigError
-from alerts.core.model import FirstPoll, FloodWatch, SourceKind
+from alerts.core.model import Content, FirstPoll, FloodWatch, SourceKind
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -151,6 +151,27 @@ def test_an_interval_that_is_written_is_meant_and_one_that_is_not_follows_the_fe
     assert folder.every_at_most is None
 
 
+def test_a_feed_says_which_text_is_the_article(load: Load) -> None:
+    config = load(
+        "sources:\n  - feed: https://a.example/\n  - feed: https://b.example/\n    content: page\n"
+        "  - feed: https://c.example/\n    content: summary\n  - folder: news\n"
+    )
+    assert [one.content for one in config.sources] == [Content.CONTENT, Content.PAGE, Content.SUMMARY, Content.CONTENT]
+    assert [one.get("content") for one in shown(config)["sources"]] == ["content", "page", "summary", None]
+
+
+def test_pages_without_the_extra_are_a_mistake_that_says_what_to_install(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extras, "_EXTRACTOR", "an_extractor_that_is_not_there")
+
+    said = complaint(load, "sources:\n  - feed: https://a.example/\n    content: page\n")
+
+    assert ":3:" in said
+    assert "pip install 'news-alert[page]'" in said
+    assert load("sources: [{feed: 'https://a.example/', content: summary}]").sources[0].content is Content.SUMMARY
+
+
 def test_every_mistake_is_told_at_once_in_the_order_of_the_file(load: Load) -> None:
     said = complaint(
         load,
@@ -226,6 +247,8 @@ MISTAKES = [
     ("sources: [{feed: 'http://x/', max_age: 999999d}]", "at most"),
     ("sources: [{feed: 'http://x/', first_poll: no}]", "write seen or alert"),
     ("sources: [{feed: 'http://x/', allow_private: maybe}]", "neither true nor false"),
+    ("sources: [{feed: 'http://x/', content: pages}]", "did you mean page?"),
+    ("sources: [{folder: a, content: page}]", "unknown key 'sources[0].content'"),
     ("channels: [{slug: A b, name: x, query: y}]", "such as a-b"),
     ("channels: [{slug: ../x, name: x, query: y}]", "not a slug"),
     ("channels: [{slug: x, name: X, query: y}, {slug: x, name: Y, query: z}]", "more than once"),

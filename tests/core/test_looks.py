@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -37,7 +36,7 @@ def test_any_difference_counts_as_a_change(now: datetime, change: dict[str, int]
     seen = look(now)
     known = Known(look=seen, looked_at=now - timedelta(hours=1), read_at=now)
     assert decide(known, seen, now=now, once=False) is Decision.LEAVE
-    assert decide(known, replace(seen, **change), now=now, once=False) is Decision.LOOK_AGAIN
+    assert decide(known, seen._replace(**change), now=now, once=False) is Decision.LOOK_AGAIN
 
 
 def test_a_waiting_file_is_read_again_when_its_date_has_come(now: datetime) -> None:
@@ -57,5 +56,5 @@ def test_a_run_that_ends_gives_up_on_a_file_that_changes_between_its_looks(now: 
     known = Known(look=look(now, size=50), looked_at=now - LOOKS_APART)
     assert decide(known, look(now), now=now, once=True) is Decision.BUSY
     assert decide(known, look(now), now=now, once=False) is Decision.LOOK_AGAIN
-    long_ago = replace(known, looked_at=now - GIVES_UP_AFTER)
+    long_ago = known._replace(looked_at=now - GIVES_UP_AFTER)
     assert decide(long_ago, look(now), now=now, once=True) is Decision.LOOK_AGAIN

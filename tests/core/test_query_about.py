@@ -133,6 +133,37 @@ def test_a_headline_that_comes_back_to_a_name_is_about_it() -> None:
     assert about("Tesla", title="BYD outsells Tesla, and Tesla answers").score >= THRESHOLD
 
 
+CRASH = (
+    "A man survived on Tuesday night. He had hit a fire engine. The car was a Model Y. "
+    "Police asked Tesla for its data. Tesla did not answer. On its site Tesla says that drivers must look. It was late."
+)
+
+
+def test_what_the_text_keeps_coming_back_to_is_its_subject_though_the_headline_only_teases() -> None:
+    verdict = about("Tesla", title="Driver survives night on the motorway", body=CRASH)
+    assert verdict.why == "about:Tesla 0.80 ≥ 0.50 (comes back 0.38 + lead 0.14 + body 0.28)"
+    twice = CRASH.replace("Tesla did not answer", "Nobody did")
+    assert not about("Tesla", title="Driver survives night on the motorway", body=twice).matched
+
+
+@pytest.mark.parametrize(
+    ("title", "body"),
+    [
+        ("Lyon asks what went wrong", CRASH.replace("It was late.", "Lyon waits. It was late in Lyon.")),
+        ("Lyon's police ask what went wrong", CRASH.replace("It was late.", "Lyon waits. It was late in Lyon.")),
+        ("Nine winter tyres on trial", CRASH + " Tyres cost. No tyre held. That tyre was worn. Buy tyres."),
+        ("救援人员追问特斯", CRASH + " 救援。 救援。 救援。 救援。"),
+    ],
+)
+def test_a_headline_with_a_subject_of_its_own_leaves_others_mentions(title: str, body: str) -> None:
+    assert not about("Tesla", title=title, body=body).matched
+
+
+def test_a_word_with_a_capital_that_the_text_writes_small_is_no_name() -> None:
+    body = CRASH.replace("It was late.", "The driver waits. A driver was late.")
+    assert about("Tesla", title="Driver survives night", body=body).matched
+
+
 def test_names_are_found_as_words_and_phrases() -> None:
     assert not about("Ford", title="Affordable cars", body="Affordable cars are here.").matched
     assert not about("NIO", title="Onio raises money").matched

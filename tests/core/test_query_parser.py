@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from alerts.core.errors import QueryError
 from alerts.core.query import parse
 from alerts.core.query.mistakes import DEEPEST_NESTING
-from alerts.core.query.parser import LONGEST_QUERY, LONGEST_TERM, USUAL_DISTANCE
+from alerts.core.query.parser import LONGEST_QUERY
+from alerts.core.query.terms import LONGEST_TERM, USUAL_DISTANCE
 from alerts.core.query.tree import And, Field, Near, Node, Not, Or, Term, leaves
 
 OPERATORS = st.sampled_from(
@@ -142,6 +143,8 @@ def test_a_query_means_what_it_says(query: str, tree: Node) -> None:
         ("a OR NOT a", 1, 1, "The query would match articles in which it finds nothing"),
         ("a1 near b1", 1, 4, "Operators are in capitals: NEAR. For the word itself"),
         ("a1 near/5 b1", 1, 4, "Operators are in capitals: NEAR/5"),
+        ("小米 ＯＲ 特斯拉", 1, 4, "Operators are in capitals: OR. For the word itself"),
+        ("小米OR特斯拉", 1, 3, "Put a space on each side of OR"),
         ("NEAR a1", 1, 1, "NEAR needs a term on each side"),
         ("NEAR/3", 1, 1, "NEAR/3 needs a term on each side"),
         ("a1 NEAR", 1, 8, "The query ends where a term should follow"),

@@ -56,6 +56,7 @@ TERMS = (
     | st.builds(lambda left, right, within: f"{left} NEAR/{within} {right}", WORDS, WORDS, st.integers(0, 3))
     | st.builds(lambda one, two, three: f"case:({one} NEAR ({two} OR {three}))", WORDS, WORDS, WORDS)
     | st.builds(lambda left, right: f'body:"{left} {right}"~2', WORDS, WORDS)
+    | st.builds(lambda field, word: f'{field}"{word}"*', FIELDS, WORDS)
     | st.builds(lambda word, above: f'about:"{word}">0.{above}', WORDS, st.integers(0, 9))
 )
 QUERIES = st.recursive(

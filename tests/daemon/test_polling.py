@@ -16,6 +16,7 @@ from website import app_over
 
 from alerts.app import App
 from alerts.config import load_config
+from alerts.core.model import Content
 from alerts.daemon.polling import Polling
 from alerts.queue.local import LocalQueue
 from alerts.queue.port import Job, Step
@@ -108,3 +109,19 @@ async def test_the_operator_hears_of_a_source_that_fails_once(app: App, polling:
 
     told = [(entry["event"], entry["log_level"]) for entry in logs if entry["log_level"] != "debug"]
     assert told == [("source_failing", "warning"), ("source_recovered", "info")]
+
+
+async def test_the_operator_can_look_up_which_pages_were_not_read_and_why(app: App, polling: Polling) -> None:
+    item = "<item><title>{0}</title><guid isPermaLink='false'>{0}</guid><link>/{0}</link></item>"
+    pages = [f"<rss version='2.0'><channel><title>t</title>{item.format(name)}</channel></rss>" for name in ("a", "b")]
+    async with FeedServer(pages={"/feed": answer(pages[0].encode())}) as server:
+        source = await add_feed(app.db, server.url("/feed"), allow_private=True, content=Content.PAGE, now=NOON)
+        await polling.poll(source.id)
+        server.pages["/feed"] = answer(pages[1].encode())
+        app.clock = lambda: NOON + timedelta(days=1)
+        with capture_logs() as logs:
+            polled = await polling.poll(source.id)
+
+    (told,) = (entry for entry in logs if entry["event"] == "page_not_read")
+    assert (polled.worked, polled.new, told["page"]) == (True, 1, server.url("/b"))
+    assert told["reason"] == "127.0.0.1 has no page there (404)"

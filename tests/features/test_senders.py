@@ -58,7 +58,7 @@ def site_with(sink: ScriptedSmtp, folder: Path, readers: int) -> Site:
 
 def start(site: Site) -> Daemon:
     """Start a daemon and wait for its senders."""
-    daemon = site.daemon().start()
+    daemon = site.daemon(senders=SENDERS).start()
     wait_until(lambda: len(children(daemon.process.pid)) == SENDERS, within_s=20, what="the senders run")
     return daemon
 
@@ -132,7 +132,7 @@ def test_ten_stops_in_one_fan_out_lose_none_and_repeat_none(sink: ScriptedSmtp, 
     readers, stops = 3_000, 10
     moments = random.Random(20260106)  # noqa: S311 - a seed, not a secret
     site = site_with(sink, tmp_path, readers)
-    daemon = site.daemon().start()
+    daemon = site.daemon(senders=SENDERS).start()
     site.publish("plant.txt", article())
     for heard in sorted(moments.sample(range(50, readers - 300), stops)):
         wait_until(lambda: len(sink.taken) >= heard, within_s=60, what=f"{heard} mails")  # noqa: B023 - called at once

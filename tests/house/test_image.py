@@ -112,7 +112,8 @@ def what_it_needs() -> list[str]:
     """Name what pip will ask for: what the product needs, and what builds it."""
     told = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
     project = told["project"]
-    wanted = [*told["build-system"]["requires"], *project["dependencies"], *project["optional-dependencies"]["cluster"]]
+    extras = project["optional-dependencies"]
+    wanted = [*told["build-system"]["requires"], *project["dependencies"], *extras["cluster"], *extras["page"]]
     return [Requirement(line).name for line in wanted]
 
 

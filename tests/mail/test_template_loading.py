@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from mail_rules import subject_of, texts_of, violations
 from mails import ALICE, alert
 
 from alerts.core.errors import ConfigError
+from alerts.mail import templates
 from alerts.mail.templates import load_templates
 
 
@@ -19,17 +21,25 @@ def overridden(folder: Path, name: str, text: str) -> Path:
     return folder
 
 
-def test_every_mail_has_its_three_templates() -> None:
-    shipped = load_templates(None)
+def test_ours_are_sound(tmp_path: Path) -> None:
+    """An operator's folder has every mail tried."""
+    assert dict(load_templates(tmp_path)) == dict(load_templates(None))
 
-    for mail in ("alert", "confirmation", "test", "welcome"):
-        assert {f"{mail}/subject.txt", f"{mail}/text.txt", f"{mail}/html.html"} <= set(shipped)
+
+def test_an_installation_that_lacks_one_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = tmp_path / "ours"
+    shutil.copytree(templates.shipped_folder(), ours)
+    (ours / "alert" / "html.html").unlink()
+    monkeypatch.setattr(templates, "shipped_folder", lambda: ours)
+
+    with pytest.raises(ConfigError, match=r"ours: alert/html\.html is missing; install"):
+        load_templates(None)
 
 
 @pytest.mark.parametrize("prefix", ["", "email/"])
 def test_an_operators_template_takes_the_place_of_ours(tmp_path: Path, prefix: str) -> None:
-    templates = load_templates(overridden(tmp_path, f"{prefix}alert/subject.txt", "Breaking: {{ article.title }}\r\n"))
-    raw = alert(templates=templates)
+    own = load_templates(overridden(tmp_path, f"{prefix}alert/subject.txt", "Breaking: {{ article.title }}\r\n"))
+    raw = alert(templates=own)
 
     assert subject_of(raw) == "Breaking: Xiaomi opens its third car plant two months early"
     assert violations(raw, rcpt=ALICE, site_host="news.example") == []

@@ -117,8 +117,8 @@ class Site:
         """Run a command that prints JSON, and read it."""
         return json.loads(self.run(*arguments, "--json").stdout)
 
-    def daemon(self) -> Daemon:
-        return Daemon(self)
+    def daemon(self, *, senders: int = 1) -> Daemon:
+        return Daemon(self, senders)
 
     def get(self, path: str) -> tuple[int, bytes]:
         """Get a page."""
@@ -147,14 +147,15 @@ class Site:
 class Daemon:
     """`alerts run` as a process; use it as ``with site.daemon() as daemon``."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, senders: int) -> None:
         self._site = site
+        self._senders = senders
         self._log = site.folder / "daemon.log"
         self._process: Started | None = None
 
     def start(self) -> Self:
         with self._log.open("ab") as log:
-            self._process = self._site.start("run", out=log, err=log)
+            self._process = self._site.start("run", "--senders", str(self._senders), out=log, err=log)
         try:
             wait_until(self._is_ready, within_s=60, what="the daemon is ready")
         except BaseException:

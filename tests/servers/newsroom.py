@@ -9,9 +9,11 @@ from xml.sax.saxutils import escape
 
 from feed_server import FeedServer, answer
 
+from alerts.core.full_text import ReadPage
 from alerts.core.model import Article, Disposition
 from alerts.services.poll import Polled, poll_feed
 from alerts.sources.entries import ParsedFeed
+from alerts.sources.extract import extract_page
 from alerts.sources.feed import parse_feed
 from alerts.sources.fetch import Fetcher
 from alerts.storage import articles
@@ -84,6 +86,10 @@ class Parser:
 
     async def parse(self, body: bytes, *, url: str, charset: str | None = None) -> ParsedFeed:
         return parse_feed(body, url=url, charset=charset)
+
+    async def extract(self, body: bytes, *, url: str, charset: str | None = None) -> ReadPage:
+        assert url
+        return extract_page(body, charset=charset)
 
 
 @dataclass(slots=True)

@@ -11,10 +11,11 @@ import pytest
 from cast import World
 from mail_rules import subject_of, texts_of, violations
 from mailbag import waiting_mails
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from website import app_over, config_in
 
 from alerts.core.errors import InputError
+from alerts.core.leaving import MailClaims
 from alerts.core.model import (
     DeliveryKind,
     FirstPoll,
@@ -31,8 +32,8 @@ from alerts.services.fan_out import fan_out, unfinished
 from alerts.services.fan_out_digest import fan_out_digest, unfinished_digests
 from alerts.services.match import ChannelCache, match_articles
 from alerts.services.read_folder import read_folder
-from alerts.services.unsubscribe import channels_of_mail, unsubscribe_by_mail
-from alerts.storage import schema, sources
+from alerts.services.unsubscribe import look_at_leaving, unsubscribe_by_mail
+from alerts.storage import floods, schema, sources
 from alerts.storage.articles import Stored, article_by_id, store_items
 from alerts.storage.engine import Database
 
@@ -53,9 +54,13 @@ class Paper:
     async def bring(self, count: int, *, after: timedelta = MINUTE, about: str = "Xiaomi", upcoming: int = 0) -> Stored:
         """Store what a poll brings."""
         self.now += after
-        items = [self._item(about) for _ in range(count)]
+        items = self.items(count, about=about)
         async with self.db.transaction() as tx:
             return await store_items(tx, source=self.source, items=items, now=self.now, upcoming=upcoming)
+
+    def items(self, count: int, *, about: str = "Xiaomi") -> list[Item]:
+        """Give as many that were never there."""
+        return [self._item(about) for _ in range(count)]
 
     def _item(self, about: str) -> Item:
         self.count += 1
@@ -308,6 +313,25 @@ class TestDeciding:
             mine = (schema.articles.c.flood_id == schema.floods.c.id, schema.articles.c.disposition == "held")
             assert await tx.scalar(left.where(*mine)) == 0
 
+    async def test_a_poll_that_holds_the_flood_stores_while_its_decision_waits(
+        self, postgresql_ledger_url: str, now: datetime
+    ) -> None:
+        db = await Database.open(postgresql_ledger_url)
+        small = await with_channels(await paper_of(db, now, days=9))
+        small.source = replace(small.source, flood=5)
+        await small.bring(8)
+        flood_id = (await small.reach()).flood.id
+        async with db.transaction() as tx:
+            assert await floods.hold_flood(tx, small.source, coming=7, now=small.now)
+            deciding = asyncio.create_task(decide_flood(db, flood_id, FloodDecision.DROPPED, now=small.now))
+            async with asyncio.timeout(20):
+                while not await tx.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):  # noqa: ASYNC110 - it tells nobody
+                    await asyncio.sleep(0.01)
+            stored = await store_items(tx, source=small.source, items=small.items(7), now=small.now)
+        assert stored.held == 7
+        assert (await deciding).articles == 15
+        await db.close()
+
     async def test_a_released_flood_is_part_of_the_habit_and_a_dropped_one_is_not(self, lite: Paper) -> None:
         await lite.bring(30)
         await lite.decide(FloodDecision.RELEASED)
@@ -361,11 +385,10 @@ class TestDigest:
         await small_lite.fan_out()
         (run_id,) = await all_of(small_lite.db, schema.digest_runs.c.id)
 
-        named = await channels_of_mail(small_lite.db, subscriber_id=bob, article_id=0, digest_run_id=run_id)
+        mail = MailClaims(subscriber_id=bob, digest_run_id=run_id)
+        named = (await look_at_leaving(small_lite.db, mail)).named
         assert [one.channel_slug for one in named] == ["xiaomi"]
-        left = await unsubscribe_by_mail(
-            small_lite.db, subscriber_id=bob, article_id=0, digest_run_id=run_id, now=small_lite.now
-        )
+        left = await unsubscribe_by_mail(small_lite.db, mail=mail, now=small_lite.now)
         assert left.ended == 1
         still = select(schema.subscriptions.c.channel_id).where(schema.subscriptions.c.state == "active")
         async with small_lite.db.reading() as tx:

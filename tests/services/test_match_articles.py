@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 
 import pytest
@@ -11,7 +12,9 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.model import Article
+from alerts.core.query import QueryTable
 from alerts.core.query import percolator as percolator_module
+from alerts.services.channels import add_channel, edit_channel
 from alerts.services.match import MOST_FAULTS, ChannelCache, Matched, match_articles
 from alerts.services.match import cache as cache_module
 from alerts.storage import schema
@@ -163,11 +166,19 @@ async def test_a_channel_that_comes_changes_or_goes_counts_from_the_next_article
     assert await matches_of_new(world, cache, "Xiaomi 6") == 0
 
 
+async def test_a_channel_edited_by_hand_counts_from_the_next_article_on(world: World) -> None:
+    cache = ChannelCache()
+    known = await add_channel(world.db, slug="cars", name="Cars", query="nio", now=world.now)
+    assert await matches_of_new(world, cache, "Xiaomi 1") == 0
+    await edit_channel(world.db, known, name="Cars", query="xiaomi", now=world.now)
+    assert await matches_of_new(world, cache, "Xiaomi 2") == 1
+
+
 async def test_nothing_is_read_while_no_channel_changes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[int] = []
 
-    async def counted(tx: AsyncConnection, *, after: Place, limit: int) -> list[ChangedChannel]:
-        found = await changed_channels(tx, after=after, limit=limit)
+    async def counted(tx: AsyncConnection, *, after: Place, until: int, limit: int) -> list[ChangedChannel]:
+        found = await changed_channels(tx, after=after, until=until, limit=limit)
         reads.append(len(found))
         return found
 
@@ -187,6 +198,51 @@ async def test_nothing_is_read_while_no_channel_changes(world: World, monkeypatc
     assert reads == [2, 1, 0, 1, 0]
 
 
+async def test_a_channel_that_changes_while_all_are_read_is_asked_as_it_is_then(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        await world.channel(f"x{number}", "nio")
+    edited: list[str] = []
+
+    async def meanwhile(tx: AsyncConnection, *, after: Place, until: int, limit: int) -> list[ChangedChannel]:
+        found = await changed_channels(tx, after=after, until=until, limit=limit)
+        if after.revision > 0 and not edited:  # x0 was read, x3 is still to come
+            edited.extend(("x0", "x3"))
+            await asyncio.gather(*(asyncio.create_task(change(world, slug, "xiaomi")) for slug in edited))
+        return found
+
+    monkeypatch.setattr(cache_module, "changed_channels", meanwhile)
+    monkeypatch.setattr(cache_module, "_PAGE", 1)
+    cache = ChannelCache()
+    assert await matches_of_new(world, cache, "Xiaomi") == 2
+    assert await matches_of_new(world, cache, "NIO") == 2
+
+
+async def test_others_have_their_turn_while_all_channels_are_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = 0
+    read: list[tuple[int, int]] = []
+
+    class Watched(ChannelCache):
+        def _read_some(self, some: Sequence[ChangedChannel], table: QueryTable) -> None:
+            read.append((turns, len(some)))
+            super()._read_some(some, table)
+
+    monkeypatch.setattr(cache_module, "_TURN", 2)
+    for number in range(7):
+        await world.channel(f"x{number}", "nio")
+    await world.article(await world.source(), title="NIO")
+    reading = asyncio.create_task(match(world, Watched()))
+    while not reading.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert (await reading).matches == 7
+    assert [some for _, some in read] == [2, 2, 2, 1]
+    assert len({turn for turn, _ in read}) == 4
+
+
 async def test_a_new_base_takes_over_while_channels_go_on_changing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,10 +257,9 @@ async def test_a_new_base_takes_over_while_channels_go_on_changing(
         expected -= 1
         assert await matches_of_new(world, cache, f"Xiaomi {number + 1}") == expected
         await asyncio.sleep(0.01)
-    async with world.db.reading() as tx:
-        while cache.percolator.has_grown or cache.is_rebuilding:
-            await cache.refresh(tx)
-            await asyncio.sleep(0.001)
+    while cache.percolator.has_grown or cache.is_rebuilding:
+        await cache.refresh(world.db)
+        await asyncio.sleep(0.001)
     assert len(cache.percolator.delta.table) <= 1
     assert await matches_of_new(world, cache, "NIO and Xiaomi") == 4
 

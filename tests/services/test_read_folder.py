@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -11,14 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from alerts.core.model import Disposition, FirstPoll, Source, SourceKind, SourceState
-from alerts.services.read_folder import FolderPoll, read_folder
+from alerts.services.read_folder import FolderPoll, looking, read_folder, reading, run
 from alerts.storage import articles, files, schema, sources
 from alerts.storage.engine import Database
+from alerts.storage.files import keep_files
 
 SECOND = timedelta(seconds=1)
 _OPENED: list[str] = []  # by the audit hook below, which nothing takes away again
@@ -417,7 +420,8 @@ async def test_a_paused_folder_is_not_read(desk: Desk) -> None:
     assert (poll.read, poll.look_again_at) == (0, None)
 
 
-async def test_only_changed_files_are_opened(desk: Desk) -> None:
+async def test_only_changed_files_are_opened(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking, "PIECE", 64)  # fewer than there are files
     for number in range(300):
         desk.write(f"{number % 7}/{number}.md", f"# Story {number}\n\nText of {number}.", age=9)
     await desk.settle()
@@ -441,3 +445,103 @@ async def test_only_changed_files_are_opened(desk: Desk) -> None:
     replacement.replace(desk.folder / "5" / "5.md")
     assert await opened() == ["5.md"]  # another file of the same size and time
     assert await opened() == []
+
+
+_NAMES = [*(f"{place}/{name}" for place in ("2026", "B", "a_b", "ä") for name in ("a.md", "B.md", "a b.md", "ß.md"))]
+
+
+@pytest.mark.parametrize("piece", [1, 3, len(_NAMES), len(_NAMES) + 1])
+async def test_what_is_known_may_be_more_than_a_piece_and_vanish_meanwhile(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
+    monkeypatch.setattr(looking, "PIECE", piece)
+    for name in _NAMES:
+        desk.write(name, f"# Story of {name}", age=9)
+    desk.write("empty.md", b"")
+    assert (await desk.settle()).new == len(_NAMES)
+    shutil.rmtree(desk.folder / "B")
+    (desk.folder / "ä" / "a.md").unlink()
+    desk.touch("2026/B.md", age=2)
+    assert (await desk.settle()).read == 1
+    async with desk.db.reading() as tx:
+        known = sorted((await tx.scalars(select(schema.files.c.path))).all())
+    left = [name for name in _NAMES if not name.startswith("B/") and name != "ä/a.md"]
+    assert known == sorted(["empty.md", *left])
+
+
+async def test_a_kill_between_two_pieces_of_a_look_loses_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking, "PIECE", 4)
+    for number in range(10):
+        desk.write(f"{number}.md", f"# Story {number}\n\nText of {number}.", age=9)
+    written = 0
+
+    async def killed(*arguments: Any) -> None:
+        nonlocal written
+        if written == 4:
+            raise KeyboardInterrupt
+        written += len(arguments[-1])
+        await keep_files(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "keep_files", killed)
+        with pytest.raises(KeyboardInterrupt):
+            await desk.look()
+    poll = await desk.look(after=timedelta(minutes=1))
+    assert (poll.read, poll.look_again_at) == (4, desk.now + timedelta(milliseconds=800))
+    assert (await desk.look()).read == 6
+    assert len(await desk.titles()) == 10
+
+
+async def test_a_kill_in_the_middle_of_reading_loses_nothing_and_repeats_nothing(desk: Desk) -> None:
+    for number in range(150):
+        desk.write(f"{number}.md", f"# Story {number}\n\nText of {number}.", age=9)
+    await desk.look()
+    told: list[tuple[int, int]] = []
+
+    def kill(done: int, total: int) -> None:
+        told.append((done, total))
+        raise KeyboardInterrupt
+
+    desk.now += SECOND
+    with pytest.raises(KeyboardInterrupt):
+        await read_folder(desk.db, desk.source, now=desk.now, site_time_zone=UTC, on_progress=kill)
+    assert told == [(100, 150)]
+    assert (await desk.look()).read == 0  # the claim still stands
+    poll = await desk.look(after=timedelta(minutes=1))
+    assert (poll.read, poll.new) == (50, 50)
+    assert len(await desk.titles()) == 150
+
+
+async def test_a_poll_whose_claim_was_lost_leaves_the_rest_to_who_took_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(110):
+        desk.write(f"{number}.md", f"# Story {number}\n\nText of {number}.", age=9)
+    await desk.look()
+    desk.now += SECOND
+    loop = asyncio.get_running_loop()
+    told: list[int] = []
+
+    def read_after_another_took_it(*arguments: Any) -> reading.ReadFile:
+        if told:  # the first step is stored
+            asyncio.run_coroutine_threadsafe(_take_from(desk), loop).result(timeout=30)
+        return reading.read(*arguments)
+
+    monkeypatch.setattr(run, "read", read_after_another_took_it)
+    poll = await read_folder(
+        desk.db, desk.source, now=desk.now, site_time_zone=UTC, on_progress=lambda done, _: told.append(done)
+    )
+    assert (poll.read, told) == (100, [100])
+    assert len(await desk.titles()) == 100
+
+
+async def _take_from(desk: Desk) -> None:
+    async with desk.db.transaction() as tx:
+        await sources.claim_source(
+            tx,
+            desk.source.id,
+            claim="other",
+            now=desk.now + timedelta(minutes=1),
+            lease=timedelta(minutes=1),
+            only_due=False,
+        )

@@ -6,8 +6,9 @@ import pytest
 from cast import World
 from sqlalchemy import func, select, text, update
 
+from alerts.core.leaving import read_leaving
 from alerts.core.model import DeliveryState
-from alerts.core.tokens import Purpose, read, sign
+from alerts.core.tokens import Purpose, sign
 from alerts.services.deliveries import count_by_article
 from alerts.services.explain import explain_article
 from alerts.services.fan_out import fan_out
@@ -146,11 +147,7 @@ async def test_one_click_of_a_mail_whose_row_is_gone_still_unsubscribes(world: W
         secrets = await load_secrets(tx)
     token = sign(Purpose.UNSUBSCRIBE, alice, article, secrets)
     await retain(world.db, keep=MONTH, now=world.now + 2 * MONTH)
-    claims = read(token, Purpose.UNSUBSCRIBE, secrets)
-    assert claims is not None
-    await unsubscribe_by_mail(
-        world.db, subscriber_id=claims.subscriber_id, article_id=claims.article_id, now=world.now + 2 * MONTH
-    )
+    await unsubscribe_by_mail(world.db, mail=read_leaving(token, secrets), now=world.now + 2 * MONTH)
     async with world.db.reading() as tx:
         held = (await tx.execute(select(schema.subscriptions.c.channel_id, schema.subscriptions.c.state))).all()
     assert dict(held) == {xiaomi: "ended", tesla: "active"}, "the channel that the mail named, and no other"

@@ -14,6 +14,7 @@ from sqlalchemy import func, insert, select, update
 
 from alerts.core.addresses import normalise
 from alerts.core.errors import AddressError, InputError, NotFoundError, SuppressedError
+from alerts.core.leaving import MailClaims
 from alerts.core.model import (
     DeliveryState,
     EndReason,
@@ -31,7 +32,7 @@ from alerts.services.expire_pending import expire_pending
 from alerts.services.forget import forget
 from alerts.services.preferences import each_person, person_by_address, person_for_manage, set_frequency
 from alerts.services.subscribe import Subscribed, subscribe, subscribe_listed
-from alerts.services.unsubscribe import Unsubscribed, channels_of_mail, unsubscribe, unsubscribe_by_mail
+from alerts.services.unsubscribe import Unsubscribed, look_at_leaving, unsubscribe, unsubscribe_by_mail
 from alerts.storage import schema, suppressions
 from alerts.storage.engine import Database
 from alerts.storage.owed import owe_confirmation
@@ -360,19 +361,20 @@ class TestLeaving:
     async def test_one_click_leaves_the_channels_that_the_mail_named(self, site: Site) -> None:
         alice = (await site.subscribe(slugs=["xiaomi", "tesla", "evs"], confirmed=True)).subscriber.id
         article = await site.owe_alert(alice, "xiaomi", "evs")
-        named = await channels_of_mail(site.db, subscriber_id=alice, article_id=article)
+        mail = MailClaims(subscriber_id=alice, article_id=article)
+        named = (await look_at_leaving(site.db, mail)).named
         assert {one.channel_slug for one in named} == {"xiaomi", "evs"}
         for _ in range(2):
-            await unsubscribe_by_mail(site.db, subscriber_id=alice, article_id=article, now=site.now)
+            await unsubscribe_by_mail(site.db, mail=MailClaims(subscriber_id=alice, article_id=article), now=site.now)
             assert await site.states() == {"xiaomi": ENDED, "tesla": ACTIVE, "evs": ENDED}
 
     async def test_one_click_in_an_old_mail_works_for_who_left_and_came_back(self, site: Site) -> None:
         alice = (await site.subscribe(confirmed=True)).subscriber.id
         article = await site.owe_alert(alice, "xiaomi")
-        await unsubscribe_by_mail(site.db, subscriber_id=alice, article_id=article, now=site.now)
+        await unsubscribe_by_mail(site.db, mail=MailClaims(subscriber_id=alice, article_id=article), now=site.now)
         site.now += DAY
         await site.subscribe(confirmed=True)
-        await unsubscribe_by_mail(site.db, subscriber_id=alice, article_id=article, now=site.now)
+        await unsubscribe_by_mail(site.db, mail=MailClaims(subscriber_id=alice, article_id=article), now=site.now)
         assert await site.states() == {"xiaomi": ENDED}
 
     async def test_one_click_does_not_touch_a_channel_that_the_person_came_to_later(self, site: Site) -> None:
@@ -380,12 +382,12 @@ class TestLeaving:
         article = await site.owe_alert(alice, "xiaomi", "tesla")
         site.now += DAY
         await site.subscribe(slugs=["tesla"], confirmed=True)
-        await unsubscribe_by_mail(site.db, subscriber_id=alice, article_id=article, now=site.now)
+        await unsubscribe_by_mail(site.db, mail=MailClaims(subscriber_id=alice, article_id=article), now=site.now)
         assert await site.states() == {"xiaomi": ENDED, "tesla": ACTIVE}
 
     async def test_one_click_in_a_mail_whose_article_is_gone_leaves_everything(self, site: Site) -> None:
         alice = (await site.subscribe(slugs=["xiaomi", "tesla"], confirmed=True)).subscriber.id
-        await unsubscribe_by_mail(site.db, subscriber_id=alice, article_id=404, now=site.now)
+        await unsubscribe_by_mail(site.db, mail=MailClaims(subscriber_id=alice, article_id=404), now=site.now)
         assert set((await site.states()).values()) == {ENDED}
 
     async def test_less_often_drops_what_was_to_come_at_once(self, site: Site) -> None:

@@ -9,20 +9,21 @@ from pathlib import Path
 import pytest
 
 from alerts.core.errors import ArticleError, FetchError
+from alerts.core.looks import FoundFile, Refused
 from alerts.sources import folder as folder_module
-from alerts.sources.folder import DEEPEST, FileGoneError, FoundFile, Refused, look_at, read_file, safe_path, scan
+from alerts.sources.folder import DEEPEST, FileGoneError, look_at, read_file, safe_path, scan
 
 
 def paths(folder: Path) -> list[str]:
-    return sorted(file.path for file in scan(folder).files)
+    return sorted(scan(folder).files)
 
 
 def reasons(folder: Path) -> dict[str, str]:
-    return {one.path: one.reason for one in scan(folder).refused}
+    return {path: one.reason for path, one in scan(folder).refused.items()}
 
 
 def found(folder: Path, path: str) -> FoundFile:
-    return next(file for file in scan(folder).files if file.path == path)
+    return scan(folder).files[path]
 
 
 def test_files_are_found_in_all_folders(tmp_path: Path) -> None:
@@ -88,7 +89,7 @@ def test_folders_without_end_end(tmp_path: Path) -> None:
     (deepest / "a.txt").write_text("x")
     (tmp_path / "b.txt").write_text("x")
     assert paths(tmp_path) == ["b.txt"]
-    (refused,) = scan(tmp_path).refused
+    (refused,) = scan(tmp_path).refused.values()
     assert refused == Refused(
         path="/".join(["d"] * (DEEPEST + 1)), reason=f"is more than {DEEPEST} folders deep", is_folder=True
     )
@@ -124,9 +125,9 @@ def test_a_folder_in_it_that_cannot_be_read_is_set_aside(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(os, "scandir", refuse)  # root may read everything
     assert paths(tmp_path) == ["a.txt"]
-    assert scan(tmp_path).refused == (
-        Refused(path="locked", reason="cannot be read: Permission denied", is_folder=True),
-    )
+    assert scan(tmp_path).refused == {
+        "locked": Refused(path="locked", reason="cannot be read: Permission denied", is_folder=True)
+    }
 
 
 def test_a_file_that_vanishes_while_it_is_looked_at_is_set_aside(
@@ -134,10 +135,14 @@ def test_a_file_that_vanishes_while_it_is_looked_at_is_set_aside(
 ) -> None:
     (tmp_path / "a.txt").write_text("x")
 
-    def gone(_: Path) -> os.stat_result:
-        raise FileNotFoundError(2, "No such file or directory")
+    lstat = os.lstat
 
-    monkeypatch.setattr(Path, "lstat", gone)
+    def gone(path: str) -> os.stat_result:
+        if str(path).endswith("a.txt"):
+            raise FileNotFoundError(2, "No such file or directory")
+        return lstat(path)
+
+    monkeypatch.setattr(os, "lstat", gone)
     assert reasons(tmp_path) == {"a.txt": "cannot be read: No such file or directory"}
 
 

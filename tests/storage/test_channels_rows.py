@@ -99,11 +99,12 @@ async def test_each_change_is_numbered_and_read_from_there_on(db: Database, now:
     await declare(db, "nio", now=now)
     await declare(db, "byd", now=now, origin=Origin.CLI)
     async with db.reading() as tx:
-        first = await changed_channels(tx, after=Place(-1, 0), limit=9)
+        first = await changed_channels(tx, after=Place(-1, 0), until=99, limit=9)
         before = await current_revisions(tx)
-        assert await changed_channels(tx, after=Place(-1, 0), limit=1) == first[:1]
-        assert await changed_channels(tx, after=first[0].place, limit=9) == first[1:]
-        assert await changed_channels(tx, after=first[1].place, limit=9) == []
+        assert await changed_channels(tx, after=Place(-1, 0), until=99, limit=1) == first[:1]
+        assert await changed_channels(tx, after=first[0].place, until=99, limit=9) == first[1:]
+        assert await changed_channels(tx, after=first[1].place, until=99, limit=9) == []
+        assert await changed_channels(tx, after=Place(-1, 0), until=first[0].place.revision, limit=9) == first[:1]
     assert [(it.slug, it.query) for it in first] == [("nio", "x"), ("byd", "x")]
     await declare(db, "byd", now=now, origin=Origin.CLI)
     async with db.transaction() as tx:
@@ -113,7 +114,7 @@ async def test_each_change_is_numbered_and_read_from_there_on(db: Database, now:
     async with db.transaction() as tx:
         await retire_missing(tx, origin=Origin.CONFIG, declared=[], now=now)
     async with db.reading() as tx:
-        (gone,) = await changed_channels(tx, after=first[1].place, limit=9)
+        (gone,) = await changed_channels(tx, after=first[1].place, until=99, limit=9)
         assert (await current_revisions(tx))[Counted.CHANNELS] == before[Counted.CHANNELS] + 1 == gone.place.revision
     assert (gone.slug, gone.query) == ("nio", None)
 
@@ -127,7 +128,7 @@ async def test_a_change_that_is_committed_later_is_numbered_later(db: Database, 
         assert not other.done()
     await other
     async with db.reading() as tx:
-        assert [it.slug for it in await changed_channels(tx, after=Place(-1, 0), limit=9)] == ["a", "b"]
+        assert [it.slug for it in await changed_channels(tx, after=Place(-1, 0), until=99, limit=9)] == ["a", "b"]
 
 
 async def test_aliases_are_what_was_declared_last(db: Database) -> None:

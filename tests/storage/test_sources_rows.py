@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from alerts.core.model import FirstPoll, Source, SourceKind, SourceState
+from alerts.core.model import Content, FirstPoll, Source, SourceKind, SourceState
 from alerts.storage import sources as rows
 from alerts.storage.engine import Database
 
@@ -210,6 +210,7 @@ async def test_a_source_that_comes_back_begins_anew(db: Database) -> None:
 async def test_a_shorter_interval_counts_from_now_on(db: Database) -> None:
     source = await added(db, every=timedelta(days=1), next_poll_at=NOON + timedelta(days=1))
     changed = replace(source, every=timedelta(minutes=1), name="renamed", allow_private=True, max_age=None)
+    changed = replace(changed, content=Content.PAGE)
 
     async with db.transaction() as tx:
         await rows.update_settings(tx, source=changed, origin="config", now=NOON)

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from aiohttp import web
+from article_pages import STORY, TITLE, article_page
 from daemon import free_port
 from hub import Hub, reject
+from newsroom import Parser
 from sqlalchemy import select
 from website import ParserHere, app_over, config_in
 
 from alerts.app import App
-from alerts.core.model import Source
+from alerts.core.model import Content, Source
 from alerts.core.websub import HubLinks, SubscriptionState
 from alerts.services.ask_hub import Asked, ask_hub, due_hubs
 from alerts.services.poll import Polled, poll_feed
 from alerts.services.sources import add_feed, pause_source, remove_source
 from alerts.sources.fetch import Fetcher
 from alerts.sources.hubs import Hubs
-from alerts.storage import schema, sources, websub
+from alerts.sources.page_reader import PageReader
+from alerts.storage import articles, schema, sources, websub
 from alerts.storage.engine import Database
 from alerts.storage.websub import HubSubscription
 from alerts.web.server import WebServer
@@ -98,7 +101,8 @@ async def reader_of(db: Database, folder: Path, now: datetime, *, allow_private:
         source = await add_feed(db, hub.url("/feed"), allow_private=allow_private, now=now)
         reader = Reader(await app_over(db, config, lambda: now), hub, source, fetcher, hubs, now)
         reader.app.clock = lambda: reader.now
-        server = WebServer(create_site(reader.app, parser=ParserHere()), "127.0.0.1", port)
+        pages = PageReader(fetcher, parser=Parser())
+        server = WebServer(create_site(reader.app, parser=ParserHere(), page_reader=pages), "127.0.0.1", port)
         await server.start()
         try:
             yield reader
@@ -125,6 +129,24 @@ async def test_a_subscription_from_its_discovery_to_its_end_on_both_databases(
         assert reader.hub.verified == [True, True]
         assert await reader.held() is None
         assert await reader.hub.push(atom("Third")) == 404
+
+
+@pytest.mark.parametrize("content", Content)
+async def test_what_is_pushed_is_told_as_the_source_wants_it(reader: Reader, content: Content) -> None:
+    async with reader.app.db.transaction() as tx:
+        source = replace(reader.source, content=content)
+        await sources.update_settings(tx, source=source, origin="cli", now=reader.now)
+    await reader.subscribe()
+    reader.hub.pages["/recall"] = (article_page(), [("Content-Type", "text/html")])
+    entry = f'<entry><id>2</id><title>{TITLE}</title><link href="{reader.hub.url("/recall")}"/>'
+    entry += "<summary>A part.</summary><content>In full.</content></entry>"
+
+    assert await reader.hub.push(atom().replace(b"</feed>", entry.encode() + b"</feed>")) == 202
+
+    async with reader.app.db.reading() as tx:
+        (article, _) = await articles.latest(tx, limit=2)
+    told = {Content.SUMMARY: "", Content.CONTENT: "In full.", Content.PAGE: "\n\n".join(STORY)}
+    assert (article.item.summary, article.item.body) == (("A part.",), told[content])
 
 
 @pytest.mark.parametrize("way", ["headers", "one header", "Atom", "RSS", "JSON Feed", "headers before the feed"])

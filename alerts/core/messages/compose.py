@@ -38,17 +38,8 @@ def compose_alert(
     """
     contents = alert_contents(site, article, channels, links, language=language)
     rendered = templates.render("alert", contents, language=language)
-    first = channels[0]
-    return b"".join(
-        (
-            _heading(site, recipient, rendered, message_id=message_id, dated_at=dated_at),
-            field("List-Id", *list_id(first.name, first.slug, site.host)),
-            field("List-Unsubscribe", f"<{links.unsubscribe}>"),
-            field("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
-            field("Precedence", "bulk"),
-            _ending(site, first.slug, "alert", rendered),
-        )
-    )
+    heading = _heading(site, recipient, rendered, message_id=message_id, dated_at=dated_at)
+    return heading + _to_a_list(site, channels[0], links) + _ending(site, channels[0].slug, "alert", rendered)
 
 
 def compose_digest(
@@ -70,17 +61,8 @@ def compose_digest(
     """
     contents = digest_contents(site, stories, total, channels, links, language=language)
     rendered = templates.render("digest", contents, language=language)
-    first = channels[0]
-    return b"".join(
-        (
-            _heading(site, recipient, rendered, message_id=message_id, dated_at=dated_at),
-            field("List-Id", *list_id(first.name, first.slug, site.host)),
-            field("List-Unsubscribe", f"<{links.unsubscribe}>"),
-            field("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
-            field("Precedence", "bulk"),
-            _ending(site, first.slug, "digest", rendered),
-        )
-    )
+    heading = _heading(site, recipient, rendered, message_id=message_id, dated_at=dated_at)
+    return heading + _to_a_list(site, channels[0], links) + _ending(site, channels[0].slug, "digest", rendered)
 
 
 def compose_confirmation(
@@ -116,14 +98,8 @@ def compose_welcome(
     """Compose the mail after a first confirmation. It can be left by one click, but is sent to nobody else: no bulk."""
     contents = welcome_contents(site, channels, latest, links, language=language)
     rendered = templates.render("welcome", contents, language=language)
-    return b"".join(
-        (
-            _heading(site, recipient, rendered, message_id=message_id, dated_at=dated_at),
-            field("List-Unsubscribe", f"<{links.unsubscribe}>"),
-            field("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
-            _ending(site, "site", "welcome", rendered),
-        )
-    )
+    heading = _heading(site, recipient, rendered, message_id=message_id, dated_at=dated_at)
+    return heading + _one_click(links) + _ending(site, "site", "welcome", rendered)
 
 
 def compose_notice(
@@ -167,6 +143,27 @@ def _heading(site: SiteIdentity, recipient: str, rendered: Rendered, *, message_
             field("Date", date(dated_at)),
             field("Message-ID", _checked(message_id)),
             subject(rendered.subject, fallback=site.name),
+        )
+    )
+
+
+def _to_a_list(site: SiteIdentity, first: Channel, links: Links) -> bytes:
+    """Write what a mail bears that goes to all who follow a channel; of several, the first one's (E10)."""
+    return b"".join(
+        (
+            field("List-Id", *list_id(first.name, first.slug, site.host)),
+            _one_click(links),
+            field("Precedence", "bulk"),
+        )
+    )
+
+
+def _one_click(links: Links) -> bytes:
+    """Write what a mailbox's own button needs (RFC 8058)."""
+    return b"".join(
+        (
+            field("List-Unsubscribe", f"<{links.unsubscribe}>"),
+            field("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
         )
     )
 

@@ -246,7 +246,7 @@ def _article_contents(site: SiteIdentity, article: Article) -> dict[str, object]
 def _headline(site: SiteIdentity, article: Article) -> dict[str, object]:
     """Return as much of an article as a list shows."""
     whole = _article_contents(site, article)
-    link = safe_link(article.item.url) or site.link("a", str(article.id))
+    link = (None if site.links_to_site else safe_link(article.item.url)) or site.link("a", str(article.id))
     return {**{name: whole[name] for name in ("title", "language", "day")}, "url": link}
 
 

@@ -13,12 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from alerts.core.model import Hit
+from alerts.core.query.headline import has_own_subject
 from alerts.core.query.tree import Term
 from alerts.core.query.words import is_or_begins, spans_of
 from alerts.core.query.zones import Prepared
 
 THRESHOLD = 0.5
-WEIGHTS = {"title": 0.40, "summary": 0.15, "lead": 0.20, "body": 0.25}
+WEIGHTS = {"title": 0.40, "comes back": 0.40, "summary": 0.15, "lead": 0.20, "body": 0.25}
+_OF_HEADLINE = {"title", "comes back"}  # one or the other: what it names, or what it leaves out and the text returns to
 TAG_WEIGHT = 0.05  # on top
 TAG_NEEDS = 0.4  # the score that the text alone must have before a tag adds to it
 
@@ -28,6 +30,9 @@ _LATE_IN_TITLE = 0.6
 _COMPARED = 0.25
 _UNSUPPORTED = 0.7  # what a headline is worth when the text hardly comes back to the name
 _SUPPORTING_SHARE = 0.25
+_RETURNING = 0.8  # what a headline is worth to a name that it leaves out, and that the text keeps coming back to
+_RETURNING_SHARE = 0.25  # of the sentences; fewer are worth less
+_RETURNING_TIMES = 3  # sentences; what two name is a mention
 _WHOLE_TEXT = 6  # sentences; what a shorter text does not say weighs less
 _SHORT = 4  # sentences; fewer cannot come back to anything
 
@@ -86,8 +91,12 @@ def weigh(term: Term, article: Prepared) -> Weight:
 
     strengths: dict[str, float] = {}
     if article.title:
-        strength = _title_strength(in_title, article.title)
-        strengths["title"] = strength * _support(naming, article.sentences)
+        zone, strength = (
+            ("title", _title_strength(in_title, article.title))
+            if in_title
+            else ("comes back", _returning_strength(naming, article))
+        )
+        strengths[zone] = strength * _support(naming, article.sentences)
     if article.summary and article.body:
         strengths["summary"] = _summary_strength(in_summary, article.summary)
     if article.text:
@@ -107,7 +116,7 @@ def weigh(term: Term, article: Prepared) -> Weight:
 
 def _parts(strengths: Mapping[str, float], *, said: float, tagged: bool) -> tuple[tuple[str, float], ...]:
     """Weigh the zones that there are; together they weigh 1. A text of a line or two says little beside its title."""
-    weights = {zone: WEIGHTS[zone] * (1 if zone == "title" else said) for zone in strengths}
+    weights = {zone: WEIGHTS[zone] * (1 if zone in _OF_HEADLINE else said) for zone in strengths}
     whole = sum(weights.values())
     parts = [(zone, weights[zone] * strength / whole) for zone, strength in strengths.items()]
     if tagged and sum(part for _, part in parts) >= TAG_NEEDS:
@@ -124,8 +133,15 @@ def _title_strength(named: list[tuple[int, int]], title: str) -> float:
     """Return 1 for what the headline begins with, less for what comes late, little for what it is compared with."""
     own = [start for start, end in named if not _is_compared(title, start, end)]
     if not own:
-        return _COMPARED if named else 0.0
+        return _COMPARED
     return 1.0 if own[0] <= len(title) * _EARLY else _LATE_IN_TITLE
+
+
+def _returning_strength(naming: int, article: Prepared) -> float:
+    """Return what a headline is worth that does not name what its text keeps coming back to: it only teases."""
+    if naming < _RETURNING_TIMES or has_own_subject(article, naming=naming):
+        return 0.0
+    return _RETURNING * min(1.0, _share(naming, article.sentences) / _RETURNING_SHARE)
 
 
 def _is_compared(title: str, start: int, end: int) -> bool:

@@ -30,9 +30,12 @@ class Aliases:
 
     def keys(self, text: str, where: Field) -> tuple[str, ...]:
         """Return what else to look for in a field where ``text`` is written, as that field compares it."""
-        others = () if where in _WITHOUT else self.by_name.get(_name_of(text, where), ())
+        if not self.by_name or where in _WITHOUT:
+            return ()
+        folded = fold(text)
+        others = self.by_name.get(tag_key(text) if where is Field.TAG else folded, ())
         forms = (form for other in others for form in _forms(other, where))
-        return tuple(dict.fromkeys(form for form in forms if form != fold(text)))
+        return tuple(dict.fromkeys(form for form in forms if form != folded))
 
     def tickers(self, text: str, where: Field) -> tuple[str, ...]:
         """Return the shares among the aliases of a bare ``text``: to be found among an article's tickers too."""
@@ -51,10 +54,6 @@ def mentions(query: str, names: AbstractSet[str]) -> bool:
     """Say whether a query's text may write one of these folded names; a backslash hides none."""
     folded = fold(query.replace("\\", ""))
     return any(name in folded for name in names)
-
-
-def _name_of(text: str, where: Field) -> str:
-    return tag_key(text) if where is Field.TAG else fold(text)
 
 
 def _forms(other: str, where: Field) -> tuple[str, ...]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from lark.exceptions import UnexpectedInput
-
 from alerts.core.errors import QueryError
 from alerts.core.query.pointer import picture
 
@@ -43,9 +41,8 @@ def check_pairs(text: str) -> None:
         raise mistake(text, opened[-1], 'This "(" is never closed. Add a ")".')
 
 
-def unexpected(text: str, stop: UnexpectedInput) -> QueryError:
-    """Explain where the grammar could not go on: at the end, or at a parenthesis that came too early."""
-    at: int | None = stop.pos_in_stream  # its type is narrower than the truth
-    if at is not None and text[at] == ")":
+def missing(text: str, at: int) -> QueryError:
+    """Explain why a term is missing at ``at``: a parenthesis is closed too early, or the query is over."""
+    if text[at : at + 1] == ")":
         return mistake(text, at, 'A term is missing before this ")".')
     return mistake(text, len(text.rstrip()), "The query ends where a term should follow.")

@@ -7,9 +7,11 @@ new base is made beside the old one. Everything here is unchanging: what changes
 
 from __future__ import annotations
 
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from itertools import islice
 
 from ahocorasick_rs import AhoCorasick, MatchKind
 
@@ -18,7 +20,7 @@ from alerts.core.query.query_table import QueryTable
 from alerts.core.query.words import starts_word
 from alerts.core.query.zones import Prepared
 
-LITERALS_AN_AUTOMATON = 40_000  # making one holds Python's lock: for more, pages and senders would wait too long
+LITERALS_AN_AUTOMATON = 20_000  # making one holds Python's lock: for more, pages and senders would wait too long
 SMALLEST_GROWN = 1_000  # changes that a delta takes at least before a new base is worth its while
 GROWN_SHARE = 64  # of the base, as a divisor: then a new query costs less than a new base for each of so many
 
@@ -28,27 +30,42 @@ _ALL = MatchKind.Standard  # every match, overlapping ones too
 class QueryIndex:
     """A table of queries with the automaton that finds its literals."""
 
-    __slots__ = ("_askers", "_automata", "_starts", "table")
+    __slots__ = ("_askers", "_automata", "_order", "_starts", "table")
 
     def __init__(self, table: QueryTable) -> None:
         table.close()
         self.table = table
         self._askers, self._starts = table.askers()
+        self._order = _by_beginning(table.literals)
         self._automata = [
-            (first, AhoCorasick(islice(literals, LITERALS_AN_AUTOMATON), matchkind=_ALL, store_patterns=False))
-            for literals in [iter(table.literals)]
-            for first in range(0, len(table.literals), LITERALS_AN_AUTOMATON)
+            (first, AhoCorasick(map(table.literals.__getitem__, some), matchkind=_ALL, store_patterns=False))
+            for first in range(0, len(self._order), LITERALS_AN_AUTOMATON)
+            for some in [self._order[first : first + LITERALS_AN_AUTOMATON]]
         ]
 
     def candidates(self, haystack: str) -> set[int]:
         """Return the slots of the queries of which a literal is in the text, where a word may begin."""
         found = {
-            first + number
+            self._order[first + place]
             for first, automaton in self._automata
-            for number, at, _ in automaton.find_matches_as_indexes(haystack, overlapping=True)
+            for place, at, _ in automaton.find_matches_as_indexes(haystack, overlapping=True)
             if starts_word(haystack, at)
         }
         return {slot for number in found for slot in self._askers[self._starts[number] : self._starts[number + 1]]}
+
+
+def _by_beginning(literals: Iterable[str]) -> array[int]:
+    """Return the numbers of literals, those that begin alike together.
+
+    Of several automata each then passes over most of a text, and they are made in half the time.
+    """
+    alike: defaultdict[str, array[int]] = defaultdict(lambda: array("I"))
+    for number, literal in enumerate(literals):
+        alike[literal[:2]].append(number)
+    order = array("I")
+    for beginning in sorted(alike):
+        order.extend(alike[beginning])
+    return order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

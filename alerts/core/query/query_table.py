@@ -42,18 +42,58 @@ class Strings:
         return map(self.__getitem__, range(len(self)))
 
 
+class NumberedStrings(Strings):
+    """Texts that are there once each, and found again by their number until they are complete.
+
+    What finds them is a hash table in one array: a dict would be the largest part of all while a million are read.
+    """
+
+    __slots__ = ("_slots",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._slots = array("I", bytes(4 * 16))  # a number plus one; 0 is free
+
+    def number(self, text: str) -> int:
+        """Return the place of a text, adding it where it is new."""
+        slot = self._slot(text)
+        if not self._slots[slot]:
+            self.append(text)
+            self._slots[slot] = len(self)
+            if 3 * len(self) > 2 * len(self._slots):
+                self._widen()
+            return len(self) - 1
+        return self._slots[slot] - 1
+
+    def close(self) -> None:
+        """Let go of what only adding needs."""
+        self._slots = array("I")
+
+    def _slot(self, text: str) -> int:
+        """Return the slot that a text has, or would have."""
+        last = len(self._slots) - 1
+        slot = hash(text) & last
+        while self._slots[slot] and self[self._slots[slot] - 1] != text:
+            slot = (slot + 1) & last
+        return slot
+
+    def _widen(self) -> None:
+        self._slots = array("I", bytes(8 * len(self._slots)))
+        for number, text in enumerate(self, start=1):
+            self._slots[self._slot(text)] = number
+
+
 class QueryTable:
     """Queries in the order added; an id is added once."""
 
-    __slots__ = ("_ends", "_literals", "_needed", "_numbers", "ids", "texts")
+    __slots__ = ("_ends", "_needed", "ids", "literals", "texts")
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self.ids = array("q")
         self.texts = Strings()
-        self._literals = Strings()  # each once
+        self.literals = NumberedStrings()
         self._needed = array("I")  # numbers of literals, query after query
         self._ends = array("I", [0])  # where in ``_needed`` each query's are over
-        self._numbers: dict[str, int] = {}
         self.extend(entries)
 
     def extend(self, entries: Iterable[Entry]) -> None:
@@ -61,34 +101,29 @@ class QueryTable:
         for entry in entries:
             self.ids.append(entry.id)
             self.texts.append(entry.text)
-            self._needed.extend(map(self._number, entry.literals))
+            self._needed.extend(map(self.literals.number, entry.literals))
             self._ends.append(len(self._needed))
 
     def close(self) -> None:
-        """Let go of what only adding needs: the largest part of it."""
-        self._numbers = {}
+        """Let go of what only adding needs."""
+        self.literals.close()
 
     def __len__(self) -> int:
         return len(self.ids)
-
-    @property
-    def literals(self) -> Strings:
-        """Every literal once; its place is its number."""
-        return self._literals
 
     def entries(self, *, without: Collection[int] = ()) -> Iterator[Entry]:
         """Give the queries whose ids are not in ``without``."""
         for slot, key in enumerate(self.ids):
             if key not in without:
                 numbers = self._needed[self._ends[slot] : self._ends[slot + 1]]
-                yield Entry(key, self.texts[slot], [self._literals[number] for number in numbers])
+                yield Entry(key, self.texts[slot], [self.literals[number] for number in numbers])
 
     def askers(self) -> tuple[array[int], array[int]]:
         """Return the slots of the queries that need each literal, literal after literal, and where each one's begin."""
-        starts = array("I", bytes(4 * (len(self._literals) + 1)))
+        starts = array("I", bytes(4 * (len(self.literals) + 1)))
         for number in self._needed:
             starts[number + 1] += 1
-        for number in range(len(self._literals)):
+        for number in range(len(self.literals)):
             starts[number + 1] += starts[number]
         free, slots = starts[:], array("I", bytes(4 * len(self._needed)))
         for slot in range(len(self)):
@@ -96,10 +131,3 @@ class QueryTable:
                 slots[free[number]] = slot
                 free[number] += 1
         return slots, starts
-
-    def _number(self, literal: str) -> int:
-        number = self._numbers.get(literal)
-        if number is None:
-            number = self._numbers[literal] = len(self._literals)
-            self._literals.append(literal)
-        return number

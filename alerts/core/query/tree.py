@@ -41,10 +41,15 @@ class Term:
         """Everything that it may be called, itself first."""
         return (self.key, *self.others)
 
-    def __str__(self) -> str:
+    @property
+    def written(self) -> str:
+        """As a query writes it, but for its field."""
         written = self.text if _plain(self.text) else '"' + self.text.replace("\\", "\\\\").replace('"', '\\"') + '"'
         above = "" if self.above is None else f">{self.above:g}"
-        return f"{self.field}{':' if self.field else ''}{written}{'*' if self.prefix else ''}{above}"
+        return f"{written}{'*' if self.prefix else ''}{above}"
+
+    def __str__(self) -> str:
+        return f"{self.field}{':' if self.field else ''}{self.written}"
 
 
 @dataclass(frozen=True, slots=True)

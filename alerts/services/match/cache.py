@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache, partial
-
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.errors import QueryError
 from alerts.core.model import Article
@@ -26,10 +24,12 @@ from alerts.core.query import (
 from alerts.core.query.percolator import QueryIndex
 from alerts.storage.aliases import known_aliases
 from alerts.storage.channels import ChangedChannel, Place, changed_channels
+from alerts.storage.engine import Database
 from alerts.storage.matches import Match
 from alerts.storage.revisions import Counted, current_revisions
 
-_PAGE = 5_000  # channels read at once
+_PAGE = 2_000  # channels read at once
+_TURN = 32  # queries read before others have their turn: about a millisecond
 _PARSED = 4_096  # queries kept parsed, those asked last; the others are texts
 
 
@@ -62,14 +62,15 @@ class ChannelCache:
         """Whether a new base is being made, or waits to take its place."""
         return self._new_base is not None
 
-    async def refresh(self, tx: AsyncConnection) -> None:
-        """Take over the channels and the aliases as they are in the ledger now."""
+    async def refresh(self, db: Database) -> None:
+        """Take over the channels and the aliases as they are in the ledger now; in transactions of its own.
+
+        Each page is read in one: a million channels take half a minute, and for so long nothing else should wait for a
+        reader to end, neither the ledger's tidying nor the event loop. What changed meanwhile is read after that.
+        """
         async with self._refreshing:
-            revisions = await current_revisions(tx)
-            if revisions != self._seen:
-                if self._seen is None or revisions[Counted.ALIASES] != self._seen[Counted.ALIASES]:
-                    await asyncio.to_thread(self._take_aliases, await known_aliases(tx))
-                await self._take_changes(tx)
+            while (revisions := await self._look(db)) != self._seen:
+                await self._take_changes(db, until=revisions[Counted.CHANNELS])
                 self._seen = revisions
             await self._keep_small()
 
@@ -86,13 +87,25 @@ class ChannelCache:
             if verdict.matched
         ]
 
-    async def _take_changes(self, tx: AsyncConnection) -> None:
+    async def _look(self, db: Database) -> Mapping[Counted, int]:
+        """Return how often things changed; queries are read with the aliases of that moment from here on."""
+        async with db.reading() as tx:
+            revisions = await current_revisions(tx)
+            if self._seen is not None and revisions[Counted.ALIASES] == self._seen[Counted.ALIASES]:
+                return revisions
+            aliases = await known_aliases(tx)
+        await asyncio.to_thread(self._take_aliases, aliases)
+        return revisions
+
+    async def _take_changes(self, db: Database, *, until: int) -> None:
         ids: set[int] = set()
         is_first = self.percolator.is_empty  # then nothing is replaced, and a million ids need not be kept
         table = QueryTable()
         place = self._place
-        while page := await changed_channels(tx, after=place, limit=_PAGE):
-            await asyncio.to_thread(self._read_page, page, table)
+        while page := await _page(db, after=place, until=until):
+            for start in range(0, len(page), _TURN):
+                self._read_some(page[start : start + _TURN], table)
+                await asyncio.sleep(0)
             if not is_first:
                 ids.update(changed.place.id for changed in page)
             place = page[-1].place
@@ -100,8 +113,8 @@ class ChannelCache:
             await asyncio.to_thread(self._change, ids, table)
         self._place = place
 
-    def _read_page(self, page: Iterable[ChangedChannel], table: QueryTable) -> None:
-        for changed in page:
+    def _read_some(self, some: Sequence[ChangedChannel], table: QueryTable) -> None:
+        for changed in some:
             self._unreadable.pop(changed.place.id, None)
             if changed.query is None:
                 continue
@@ -139,6 +152,11 @@ class ChannelCache:
         if self._new_base is None and self.percolator.has_grown:
             self._since = set()
             self._new_base = self._builder.submit(self.percolator.compacted)
+
+
+async def _page(db: Database, *, after: Place, until: int) -> list[ChangedChannel]:
+    async with db.reading() as tx:
+        return await changed_channels(tx, after=after, until=until, limit=_PAGE)
 
 
 def _reader(aliases: Aliases) -> Callable[[str], Query]:

@@ -65,7 +65,8 @@ async def match_articles(
         waiting = await matches.unmatched(tx, limit=limit)
         if not waiting:
             return _NOTHING
-        await cache.refresh(tx)
+    await cache.refresh(db)
+    async with db.reading() as tx:
         learnt = await boilerplate.learnt_lines(tx, waiting)
     found: dict[int, list[Match]] = {}
     faults: list[tuple[int, str]] = []
