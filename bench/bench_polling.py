@@ -26,7 +26,6 @@ from typing import Self
 import aiohttp
 import report
 
-from alerts.core.feed_pace import Pace
 from alerts.core.hosts import host_of
 from alerts.core.model import FirstPoll, Source, SourceKind, SourceState
 from alerts.daemon.polling import Polling
@@ -175,7 +174,7 @@ async def _add(db: Database, urls: Sequence[str], *, known: bool) -> list[int]:
             if known:
                 await sources.claim_source(tx, source.id, claim="x", now=NOON, lease=timedelta(minutes=5))
                 await sources.record_success(
-                    tx, source.id, claim="x", now=NOON, next_poll_at=NOON, etag='"1"', body_hash="x", pace=Pace()
+                    tx, source.id, claim="x", now=NOON, next_poll_at=NOON, etag='"1"', body_hash="x"
                 )
     return added
 

@@ -143,13 +143,16 @@ class Polling:
 
     async def poll(self, source_id: int, *, once: bool = False, enlist: Enlist | None = None) -> PollOutcome:
         """Poll a source, unless it was removed or paused meanwhile; ``enlist`` asks for the matching of what is new."""
-        async with self._app.db.reading() as tx:
+        done = await self._poll_feed(source_id, once=once, enlist=enlist)
+        if done.source is not None:
+            return self._told(done.source, done, once=once)
+        async with self._app.db.reading() as tx:  # it is no feed, or none that may be polled now
             source = await sources.source_by_id(tx, source_id)
         if source is None or source.state not in _POLLED or source.kind is SourceKind.API:
             return PollOutcome(worked=True, new=0)
         if source.kind is SourceKind.FOLDER:
             return await self._poll_folder(source, once=once, enlist=enlist)
-        return await self._poll_feed(source, once=once, enlist=enlist)
+        return self._told(source, done, once=once)
 
     async def _poll_folder(self, source: Source, *, once: bool, enlist: Enlist | None) -> PollOutcome:
         done = await read_folder(
@@ -165,12 +168,12 @@ class Polling:
         tell_of_flood(source, done.holding, held=done.held)
         return PollOutcome(worked=done.worked, new=done.new, again_at=done.look_again_at, held=done.held)
 
-    async def _poll_feed(self, source: Source, *, once: bool, enlist: Enlist | None) -> PollOutcome:
-        done = await poll_feed(
+    async def _poll_feed(self, source_id: int, *, once: bool, enlist: Enlist | None) -> Polled:
+        return await poll_feed(
             self._app.db,
             self._fetcher,
             self.parser,
-            source.id,
+            source_id,
             now=self._app.clock(),
             jitter=random.random(),  # noqa: S311 - spreads polls, hides nothing
             only_due=not once,
@@ -180,6 +183,9 @@ class Polling:
             shared=self._shared,
             page_reader=self.page_reader,
         )
+
+    def _told(self, source: Source, done: Polled, *, once: bool) -> PollOutcome:
+        """Log what is worth it, and say what comes next."""
         self._tell(source, done)
         tell_of_flood(source, done.holding, held=done.held)
         return PollOutcome(

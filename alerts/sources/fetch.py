@@ -132,7 +132,7 @@ class Fetcher:
         for _ in range(MAX_REDIRECTS + 1):
             answer = await self._ask(session, target, headers, wanted)
             if isinstance(answer, Fetched):
-                return replace(answer, moved_to=moved_to)
+                return answer if moved_to is None else replace(answer, moved_to=moved_to)
             permanent = permanent and answer.permanent
             target = answer.target
             moved_to = str(target.with_user(None)) if permanent else moved_to
@@ -225,15 +225,16 @@ def _move(response: aiohttp.ClientResponse, target: URL) -> _Move:
 
 def _fetched(response: aiohttp.ClientResponse, target: URL, *, body: bytes | None) -> Fetched:
     headers = response.headers
+    url = str(target.with_user(None))
     charset = _CHARSET.search(headers.get("Content-Type", ""))
     age = _MAX_AGE.search(headers.get("Cache-Control", ""))
     return Fetched(
         body=body,
-        url=str(target.with_user(None)),
+        url=url,
         etag=_validator(headers.get("ETag")),
         last_modified=_validator(headers.get("Last-Modified")),
         charset=charset[1] if charset else None,
-        links=links_in_headers(headers.getall("Link", []), base=str(target.with_user(None))),
+        links=links_in_headers(headers.getall("Link"), base=url) if "Link" in headers else NO_LINKS,
         fresh_for=min(timedelta(seconds=int(age[1])), _LONGEST) if age else None,
     )
 

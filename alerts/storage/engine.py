@@ -6,10 +6,10 @@ It asks no questions itself; those are the functions of the other modules here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from sqlalchemy import URL, Table, make_url, text
 from sqlalchemy.dialects import postgresql as postgresql_dialect
@@ -23,9 +23,11 @@ from alerts.storage.direct_postgresql import DirectPostgresql
 from alerts.storage.faults import corrupt, translate
 from alerts.storage.inline_sqlite import DirectConnection
 from alerts.storage.prepared import Transaction
+from alerts.storage.threaded_sqlite import ThreadedSqlite
 
 QUICK_CHECK_BYTES = 16 << 20  # below this a whole check at each open costs a few hundredths of a second
 
+T = TypeVar("T")
 DialectInsert = sqlite_dialect.Insert | postgresql_dialect.Insert
 
 
@@ -55,11 +57,13 @@ class Database:
         writing: AsyncEngine,
         reading: AsyncEngine,
         direct: DirectConnection | DirectPostgresql | None = None,
+        light: ThreadedSqlite | DirectPostgresql | None = None,
     ) -> None:
         self.where = where  # its name in messages: a path, or a URL without its password
         self._writing = writing
         self._reading = reading
         self._direct = direct  # in a process that sends: for prepared statements, past SQLAlchemy
+        self._light = light  # in any other: for what many tasks write together, and a power cut may take back
         self._inline = isinstance(direct, DirectConnection)
         self._leaving: set[asyncio.Task[None]] = set()  # give back connections that nobody waits for any more
 
@@ -122,6 +126,23 @@ class Database:
                 async with self._direct.transaction() as direct:
                     yield direct
 
+    async def lightly(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run prepared statements, and nothing else, in a transaction that a power cut may take back.
+
+        Returns what ``work`` does. For what would be done again without harm: nobody waits for a disk. A crash of the
+        process alone takes nothing back, and nothing is kept that was committed after what is lost. It is rolled back
+        if ``work`` raises. On SQLite ``work`` runs in a thread. A process that sends has no such connection, and waits.
+        """
+        if isinstance(self._light, ThreadedSqlite):
+            with _Faults(self.where):
+                return await self._light.run(work)
+        if self._light is not None:
+            with _Faults(self.where):
+                async with self._light.transaction() as tx:
+                    return await work(tx)
+        async with self.prepared() as quick:
+            return await work(quick)
+
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Give one unchanging view of the database that cannot write."""
@@ -138,6 +159,8 @@ class Database:
             await asyncio.gather(*self._leaving)
             await self._reading.dispose()
             await self._writing.dispose()
+            if self._light is not None:
+                await self._light.close()
             if isinstance(self._direct, DirectPostgresql):
                 await self._direct.close()
             elif self._direct is not None:
@@ -241,6 +264,7 @@ def _sqlite_database(path: Path, *, inline: bool = False) -> Database:
         writing=sqlite.writing_engine(path, inline=inline),
         reading=sqlite.reading_engine(path, inline=inline),
         direct=sqlite.direct_connection(path) if inline else None,
+        light=None if inline else sqlite.light_connection(path),
     )
 
 
@@ -254,8 +278,14 @@ async def _open_postgresql(url: URL, *, inline: bool) -> Database:
 def _postgresql_database(url: URL, *, inline: bool = False) -> Database:
     idle_ms = postgresql.SENDERS_IDLE_MS if inline else postgresql.IDLE_MS
     engine = postgresql.engine_for(url, idle_ms=idle_ms)
-    direct = DirectPostgresql(postgresql.conninfo(url, idle_ms=idle_ms)) if inline else None
-    return Database(where=url.render_as_string(hide_password=True), writing=engine, reading=engine, direct=direct)
+    direct = DirectPostgresql(postgresql.conninfo(url, idle_ms=idle_ms, light=not inline))
+    return Database(
+        where=url.render_as_string(hide_password=True),
+        writing=engine,
+        reading=engine,
+        direct=direct if inline else None,
+        light=None if inline else direct,
+    )
 
 
 async def _bring_up_to_date(db: Database) -> None:

@@ -49,23 +49,26 @@ class InlineConnection:
 
     async def begin_immediate(self) -> None:
         """Begin to write: at once where nobody else does, else as soon as that one has done."""
+        deadline = time.monotonic() + self._patience_s
+        soon = time.monotonic() + _SOON_S
+        while not self.begins(last_try=time.monotonic() >= deadline):
+            await asyncio.sleep(0 if time.monotonic() < soon else _LOOK_S)
+            if time.monotonic() < soon:
+                time.sleep(_GLANCE_S)  # noqa: ASYNC251 - a loop's own timers are twenty times as coarse
+
+    def begins(self, *, last_try: bool) -> bool:
+        """Begin to write; False while somebody else does, which the last try raises."""
         connection = self._open()
         if not self._hurried:  # not before: what prepares a connection may have to wait for another's doing so
             connection.execute("PRAGMA busy_timeout=0")
             self._hurried = True
-        deadline = time.monotonic() + self._patience_s
-        soon = time.monotonic() + _SOON_S
-        while True:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if not _is_busy(error) or time.monotonic() >= deadline:
-                    raise
-            else:
-                return
-            await asyncio.sleep(0 if time.monotonic() < soon else _LOOK_S)
-            if time.monotonic() < soon:
-                time.sleep(_GLANCE_S)  # noqa: ASYNC251 - a loop's own timers are twenty times as coarse
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if last_try or not _is_busy(error):
+                raise
+            return False
+        return True
 
     async def commit(self) -> None:
         """Commit; returns when it is on disk. Nobody here has anything to do before it is."""

@@ -9,8 +9,9 @@ from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.model import SourceKind, SourceState
+from alerts.storage.claims import is_free
 from alerts.storage.schema import sources
-from alerts.storage.sources import is_free, release_source
+from alerts.storage.sources import release_source
 
 _WORKER = "/"  # between a worker's name and its token in a claim
 

@@ -14,6 +14,7 @@ from alerts.core.errors import StorageError
 SETTINGS = "-c timezone=UTC -c lock_timeout=10000 -c idle_in_transaction_session_timeout={idle}"
 # A process that freezes in a transaction holds its rows until the server ends that; nobody could rescue its claims.
 IDLE_MS = 30_000
+_LIGHT = "-c synchronous_commit=off"
 SENDERS_IDLE_MS = 5_000  # less than the silence after which a worker is given up
 CONNECT = {
     "connect_timeout": "10",
@@ -42,13 +43,19 @@ def engine_for(url: URL, *, idle_ms: int = IDLE_MS) -> AsyncEngine:
     )
 
 
-def conninfo(database: str | URL, *, idle_ms: int = IDLE_MS) -> str:
-    """Return what psycopg connects with, for the URL of a config; with our settings, those of the URL win."""
+def conninfo(database: str | URL, *, idle_ms: int = IDLE_MS, light: bool = False) -> str:
+    """Return what psycopg connects with, for the URL of a config; with our settings, those of the URL win.
+
+    ``light``: its commits do not wait for the disk; a server that loses power may lose the last of them.
+    """
     from psycopg.conninfo import make_conninfo  # noqa: PLC0415 - an extra
     from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg  # noqa: PLC0415 - likewise
 
     dialect: Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
-    _, options = dialect.create_connect_args(_complete(make_url(database), idle_ms))
+    complete = _complete(make_url(database), idle_ms)
+    if light:
+        complete = complete.update_query_dict({"options": f"{complete.query['options']} {_LIGHT}"})
+    _, options = dialect.create_connect_args(complete)
     options.pop("context", None)  # SQLAlchemy's own
     return make_conninfo(**options)
 

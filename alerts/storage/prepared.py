@@ -47,7 +47,7 @@ class Prepared:
         if not rows:
             return 0
         driver = await _driver(tx)
-        if self._whole is not None and _has_arrays(tx):
+        if self._whole is not None and has_arrays(tx):
             return await self._whole.write(tx, [tuple(map(list, zip(*rows, strict=True)))])
         if isinstance(driver, InlineConnection):
             compiled = self._for("sqlite")
@@ -132,7 +132,8 @@ async def _driver(tx: Transaction) -> Transaction:
     return driver if isinstance(driver, InlineConnection) else tx
 
 
-def _has_arrays(tx: Transaction) -> bool:
+def has_arrays(tx: Transaction) -> bool:
+    """Say whether the database takes an array as one parameter."""
     return isinstance(tx, DirectTransaction) or (isinstance(tx, AsyncConnection) and tx.dialect.name == "postgresql")
 
 

@@ -1,26 +1,39 @@
-"""Small writes of many tasks in shared transactions: a commit costs a disk as much for one as for fifty."""
+"""Small writes of many tasks in shared transactions, which cost as much for one as for fifty.
+
+Only for what may be lost when the power goes, because it would be done again without harm.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
-
-from sqlalchemy.ext.asyncio import AsyncConnection
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 from alerts.storage.engine import Database
+from alerts.storage.prepared import Transaction
 
-_MOST = 64  # writes in a transaction
+_MOST = 128  # rows in a transaction
 
+R = TypeVar("R")
 T = TypeVar("T")
-_Waiting = tuple[Callable[[AsyncConnection], Awaitable[Any]], "asyncio.Future[Any]"]
+
+#: Writes rows by prepared statements; returns what became of each, in their order.
+Work = Callable[[Transaction, Sequence[R]], Awaitable[Sequence[T]]]
+
+
+class _Waiting(NamedTuple):
+    work: Work[Any, Any]
+    row: Any
+    written: asyncio.Future[Any]
 
 
 class SharedTransactions:
-    """Runs what waits while a transaction is written in the next one, all of it together.
+    """Writes what waits while a transaction is written in the next one, all of it together.
 
-    ``await shared.write(work)`` returns once what ``work`` wrote is committed. Work may run twice, the first time for
-    nothing: when one of a transaction fails, each of the others is tried again in one of its own.
+    ``await shared.write(work, row)`` returns what ``work`` says of the row, once it is committed. Rows of the same
+    work are given to it together. Work may run twice, the first time for nothing: when it fails, each row is tried
+    again in a transaction of its own.
     """
 
     def __init__(self, db: Database) -> None:
@@ -28,10 +41,10 @@ class SharedTransactions:
         self._waiting: list[_Waiting] = []
         self._writer: asyncio.Task[None] | None = None
 
-    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Return what ``work`` returns, once it is committed; raise what it raises, or what the database does."""
+    async def write(self, work: Work[R, T], row: R) -> T:
+        """Return what became of the row, once it is committed; raise what ``work`` raises, or the database does."""
         written: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append((work, written))
+        self._waiting.append(_Waiting(work, row, written))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write_all(), name="write what waits")
         return await written
@@ -39,20 +52,32 @@ class SharedTransactions:
     async def _write_all(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
-            await self._together([one for one in batch if not one[1].done()])  # done: nobody waits for it any more
+            await self._together([one for one in batch if not one.written.done()])  # done: nobody waits any more
 
     async def _together(self, batch: Sequence[_Waiting]) -> None:
         """Commit a batch; what fails alone is told to who waits for it."""
+        if not batch:
+            return
         try:
-            async with self._db.transaction() as tx:
-                results = [await work(tx) for work, _ in batch]
+            answers = await self._db.lightly(partial(_run, batch))
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to who asked
             if len(batch) > 1:
                 for one in batch:
                     await self._together([one])
-            elif not batch[0][1].done():
-                batch[0][1].set_exception(error)
+            elif not batch[0].written.done():
+                batch[0].written.set_exception(error)
             return
-        for result, (_, written) in zip(results, batch, strict=True):
-            if not written.done():
-                written.set_result(result)
+        for one, answer in answers:
+            if not one.written.done():
+                one.written.set_result(answer)
+
+
+async def _run(batch: Sequence[_Waiting], tx: Transaction) -> list[tuple[_Waiting, Any]]:
+    """Give each work its rows."""
+    by_work: dict[Work[Any, Any], list[_Waiting]] = {}
+    for one in batch:
+        by_work.setdefault(one.work, []).append(one)
+    answers: list[tuple[_Waiting, Any]] = []
+    for work, waiting in by_work.items():
+        answers += zip(waiting, await work(tx, [one.row for one in waiting]), strict=True)
+    return answers

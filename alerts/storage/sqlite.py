@@ -19,6 +19,7 @@ from sqlalchemy.util import await_only
 from alerts.core.errors import DatabaseUnavailableError, StorageError
 from alerts.storage.faults import corrupt
 from alerts.storage.inline_sqlite import DirectConnection, InlineConnection
+from alerts.storage.threaded_sqlite import ThreadedSqlite
 
 MAGIC = b"SQLite format 3\x00"
 BUSY_TIMEOUT_S = 10
@@ -131,6 +132,17 @@ def reading_engine(path: Path, *, inline: bool = False) -> AsyncEngine:
 def direct_connection(path: Path) -> DirectConnection:
     """Return a connection for prepared statements alone."""
     return DirectConnection(partial(_connect, path), patience_s=BUSY_TIMEOUT_S)
+
+
+def light_connection(path: Path) -> ThreadedSqlite:
+    """Return a connection for transactions of prepared statements whose commits do not wait for the disk."""
+    return ThreadedSqlite(partial(_connect_lightly, path), patience_s=BUSY_TIMEOUT_S)
+
+
+def _connect_lightly(path: Path) -> sqlite3.Connection:
+    connection = _connect(path)
+    connection.execute("PRAGMA synchronous=NORMAL")
+    return connection
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from alerts.core.floods import DAYS, FEWEST, FEWEST_OF_YOUNG, TIMES, YOUNG, Habit, is_flood, limit, never_floods
 from alerts.core.model import FloodWatch
 
 OLD = timedelta(days=90)
+HOURS = st.integers(0, 23)
 DAY_COUNTS = st.lists(st.integers(0, 2_000), max_size=DAYS)
 WATCHES = st.one_of(st.sampled_from(FloodWatch), st.integers(1, 100_000))
 
@@ -59,13 +60,16 @@ def test_the_operator_may_say_where_the_limit_is(watch: FloodWatch | int, count:
     assert is_held(count, habit(*[1_000] * 30), watch=watch) is held
 
 
-@given(st.lists(st.integers(0, 300), min_size=24 * 7, max_size=24 * 7), st.integers(0, 23))
-def test_a_source_that_goes_on_as_it_did_is_never_held(hours: list[int], hour: int) -> None:
-    """However the hours are cut into windows: the same week again, an hour of the day later, is no flood."""
-    lived = [*hours, *hours]
-    end = 24 * 7 + hour
-    days = [sum(lived[max(0, end - 24 * day) : max(0, end - 24 * (day - 1))]) for day in range(1, DAYS + 1)]
-    window = sum(lived[end : end + 24])
+@given(st.integers(1, 300), st.lists(st.tuples(HOURS, HOURS), min_size=9, max_size=9), HOURS)
+@example(FEWEST, [(12, 12)] * 7 + [(23, 23), (1, 1)], 12)
+def test_a_source_that_goes_on_as_it_did_is_never_held(a_day: int, at: list[tuple[int, int]], hour: int) -> None:
+    """As many each day, at whatever hours: 24 hours that touch two of its days may hold what both brought."""
+    lived = [0] * 24 * len(at)
+    for day, (first, second) in enumerate(at):
+        lived[24 * day + first] += a_day // 2
+        lived[24 * day + second] += a_day - a_day // 2
+    now = 24 * (len(at) - 1) + hour
+    window, *days = (sum(lived[max(0, end - 24) : end]) for end in range(now, 0, -24))
     assert not is_held(window, habit(*days))
 
 

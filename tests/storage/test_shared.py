@@ -1,20 +1,28 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
+from collections.abc import Sequence
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Column, Integer, MetaData, Table, bindparam, insert, text
 
 from alerts.storage.engine import Database
+from alerts.storage.prepared import Prepared, Transaction
 from alerts.storage.shared import SharedTransactions
 
+_numbers = Table("numbers", MetaData(), Column("number", Integer, primary_key=True))
+_note = Prepared(insert(_numbers).values(number=bindparam("b_number", type_=Integer())), "b_number")
 
-async def note(tx: AsyncConnection, number: int) -> int:
-    """Write a number into a table that takes each once."""
-    await tx.execute(text("INSERT INTO numbers (number) VALUES (:number)"), {"number": number})
-    return number
+
+async def note(tx: Transaction, rows: Sequence[int]) -> list[int]:
+    """Write numbers into a table that takes each once."""
+    await _note.write(tx, [(number,) for number in rows])
+    return list(rows)
+
+
+async def double(_tx: Transaction, rows: Sequence[int]) -> list[int]:
+    """Write nothing."""
+    return [2 * number for number in rows]
 
 
 @pytest.fixture
@@ -30,15 +38,20 @@ async def numbers(db: Database) -> list[int]:
 
 
 async def test_each_gets_its_own_answer_and_all_of_it_is_written(db: Database, shared: SharedTransactions) -> None:
-    answers = await asyncio.gather(*(shared.write(partial(note, number=number)) for number in range(150)))
+    answers = await asyncio.gather(*(shared.write(note, number) for number in range(300)))
 
-    assert answers == await numbers(db) == list(range(150))
+    assert answers == await numbers(db) == list(range(300))
+
+
+async def test_each_work_gets_its_own_rows(shared: SharedTransactions) -> None:
+    works = (note, double) * 3
+    answers = await asyncio.gather(*(shared.write(work, number) for number, work in enumerate(works)))
+
+    assert answers == [0, 2, 2, 6, 4, 10]
 
 
 async def test_one_that_fails_takes_no_other_along(db: Database, shared: SharedTransactions) -> None:
-    written = await asyncio.gather(
-        *(shared.write(partial(note, number=number)) for number in (1, 2, 1, 3)), return_exceptions=True
-    )
+    written = await asyncio.gather(*(shared.write(note, number) for number in (1, 2, 1, 3)), return_exceptions=True)
 
     assert [one for one in written if isinstance(one, int)] == [1, 2, 3]
     assert isinstance(written[2], Exception)
@@ -46,11 +59,11 @@ async def test_one_that_fails_takes_no_other_along(db: Database, shared: SharedT
 
 
 async def test_what_nobody_waits_for_any_more_is_left(db: Database, shared: SharedTransactions) -> None:
-    left = asyncio.create_task(shared.write(partial(note, number=1)))
+    left = asyncio.create_task(shared.write(note, 1))
     await asyncio.sleep(0)
     left.cancel()
 
-    assert await shared.write(partial(note, number=2)) == 2
+    assert await shared.write(note, 2) == 2
 
     assert 2 in await numbers(db)
     assert left.cancelled()
