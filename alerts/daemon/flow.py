@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Protocol
 
@@ -113,8 +114,8 @@ class Flow:
         if not self._scheduling.holds:
             return
         brought = await bring_forward(self._app.db, now=self._app.clock())
-        if brought.polls or brought.mails:
-            _log.warning("brought_forward", polls=brought.polls, mails=brought.mails)
+        if brought.polls or brought.mails or brought.subscriptions:
+            _log.warning("brought_forward", **asdict(brought))
 
     async def look_at_folders(self) -> None:
         """Ask for a poll of every folder: something moved in one."""

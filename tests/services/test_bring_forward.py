@@ -42,8 +42,8 @@ async def test_what_a_clock_that_ran_ahead_has_planned_is_due_now_and_keeps_its_
     await published(world)
     dated = await dates(world)
     back = world.now - HOUR
-    assert await bring_forward(world.db, now=back) == Brought(polls=1, mails=2)
-    assert await bring_forward(world.db, now=back) == Brought(polls=0, mails=0)
+    assert await bring_forward(world.db, now=back) == Brought(polls=1, mails=2, subscriptions=2)
+    assert await bring_forward(world.db, now=back) == Brought()
     async with world.db.reading() as tx:
         assert await next_due_at(tx) == back
         assert await tx.scalar(select(sources.c.next_poll_at)) == back
@@ -56,4 +56,13 @@ async def test_what_is_planned_by_a_clock_that_is_right_stays_as_it_is(world: Wo
     async with world.db.transaction() as tx:
         await tx.execute(deliveries.update().values(due_at=world.now + HOUR))
     for apart in (timedelta(), timedelta(minutes=4), -timedelta(minutes=4)):
-        assert await bring_forward(world.db, now=world.now + apart) == Brought(polls=0, mails=0)
+        assert await bring_forward(world.db, now=world.now + apart) == Brought()
+
+
+async def test_who_subscribed_by_a_clock_that_ran_ahead_misses_nothing(world: World) -> None:
+    channel = await world.channel()
+    await world.readers(2, (channel,))
+    world.now -= HOUR
+    await bring_forward(world.db, now=world.now)
+    story = await world.article(await world.source(), channels=(channel,))
+    assert (await fan_out(world.db, story, now=world.now)).created == 2
