@@ -35,6 +35,7 @@ from alerts.services.poll import poll_feed
 from alerts.sources.entries import ParsedFeed
 from alerts.sources.fetch import Fetched, Fetcher, Limits
 from alerts.sources.parser_process import ParserProcess
+from alerts.sources.room import Seat
 from alerts.storage import sources
 from alerts.storage.engine import Database, after_commit
 from alerts.storage.shared import SharedTransactions
@@ -272,9 +273,15 @@ class _Gives:
     real: Fetcher
 
     async def fetch(
-        self, url: str, *, etag: str | None = None, last_modified: str | None = None, allow_private: bool = False
+        self,
+        url: str,
+        *,
+        etag: str | None = None,
+        last_modified: str | None = None,
+        allow_private: bool = False,
+        seat: Seat | None = None,
     ) -> Fetched:
-        del etag, last_modified, allow_private
+        del etag, last_modified, allow_private, seat
         return Fetched(body=self.body, url=url)
 
 

@@ -26,6 +26,7 @@ from alerts.sources.fetch import Fetcher
 from alerts.sources.hubs import Hubs
 from alerts.sources.page_reader import PageReader
 from alerts.sources.parser_process import ParserProcess
+from alerts.sources.room import Room
 from alerts.storage import polls, sources
 from alerts.storage.floods import Holding
 from alerts.storage.shared import SharedTransactions
@@ -76,6 +77,7 @@ class Polling:
         self._hubs = hubs
         self._worker = worker
         self._shared = SharedTransactions(app.db)
+        self._room = Room()
         #: What the last look held back, by host; a tick finds what is lost of it.
         self._behind: dict[str, deque[int]] = {}
 
@@ -182,6 +184,7 @@ class Polling:
             worker=self._worker(),
             shared=self._shared,
             page_reader=self.page_reader,
+            room=self._room,
         )
 
     def _told(self, source: Source, done: Polled, *, once: bool) -> PollOutcome:

@@ -81,6 +81,25 @@ async def test_the_event_loop_goes_on_while_a_child_works() -> None:
         assert longest < 0.75
 
 
+async def test_a_large_feed_is_handed_over_in_pieces_as_the_child_takes_them() -> None:
+    """A whole one in the pipe's buffer would be copied while the loop waits, and kept there beside the body."""
+    before = children()
+    async with ParserProcess(children=1, time_limit=timedelta(seconds=0.5)) as parser:
+        await parser.parse(FEED, url=URL)
+        (child,) = children() - before
+        os.kill(child, signal.SIGSTOP)
+        sizes = []
+        parsing = asyncio.create_task(parser.parse(b" " * 8_000_000, url=URL))
+        while not parsing.done():
+            await asyncio.sleep(0.02)
+            sizes += [one.waits for one in parser._busy]
+        with pytest.raises(FetchError, match="longer than"):
+            await parsing
+
+    assert sizes
+    assert max(sizes) < 400_000
+
+
 async def test_a_feed_that_takes_too_much_memory_is_given_up() -> None:
     entries = b"<item><title>" + b"x" * 500 + b"</title></item>"
     large = b"<rss version='2.0'><channel>" + entries * 18_500 + b"</channel></rss>"
