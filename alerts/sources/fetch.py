@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import partial
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import NamedTuple, NoReturn, Self
 from urllib.parse import urljoin
@@ -214,6 +214,7 @@ class _Move:
     permanent: bool
 
 
+@lru_cache(4_096)
 def _target(url: str) -> URL:
     """Read a URL that we may fetch; raise FetchError for any other."""
     try:
@@ -242,7 +243,7 @@ def _move(response: aiohttp.ClientResponse, target: URL) -> _Move:
 
 def _fetched(response: aiohttp.ClientResponse, target: URL, *, body: bytes | None) -> Fetched:
     headers = response.headers
-    url = str(target.with_user(None))
+    url = str(target if target.raw_user is None else target.with_user(None))  # rare, and it costs a new URL
     charset = _CHARSET.search(headers.get("Content-Type", ""))
     age = _MAX_AGE.search(headers.get("Cache-Control", ""))
     return Fetched(

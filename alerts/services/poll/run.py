@@ -7,7 +7,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from secrets import token_hex, token_urlsafe
+from random import getrandbits
+from secrets import token_urlsafe
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -107,7 +108,8 @@ async def poll_feed(
     """
     # 1. Take the source.
     shared = shared or SharedTransactions(db)
-    claim = worker_claim(token_hex(16), worker=worker)
+    token = f"{getrandbits(128):032x}"  # nobody gains by guessing it, and the system's own randomness costs a call
+    claim = worker_claim(token, worker=worker)
     taken = await shared.write(claim_sources, Ask(source_id, claim, now, LEASE, only_due, SourceKind.FEED))
     if taken is None:
         return NOT_CLAIMED
