@@ -102,7 +102,15 @@ class Polling:
             Hubs(about=about) as hubs,
             PageReader(fetcher) as page_reader,
         ):
-            yield cls(app, fetcher, parser, hubs, page_reader, progress=progress, worker=worker)
+            polling = cls(app, fetcher, parser, hubs, page_reader, progress=progress, worker=worker)
+            try:
+                yield polling
+            finally:
+                await polling.close()
+
+    async def close(self) -> None:
+        """Wait for what polls have still to write; the ledger may be closed after that."""
+        await self._shared.close()
 
     async def due(self) -> list[int]:
         """Name the sources that are due and may be polled now, with few polls of one host at a time."""
