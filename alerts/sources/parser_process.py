@@ -129,10 +129,11 @@ class ParserProcess:
                     await asyncio.shield(child.kill())
 
     async def _start(self) -> _Child:
+        seconds = math.ceil(self._time_limit.total_seconds())
         try:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", "alerts.sources.parse_worker"),
-                *(str(self._memory_limit), str(math.ceil(self._time_limit.total_seconds()) + 5)),
+                *(str(self._memory_limit), str(seconds + 5), str(seconds)),
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=DEVNULL,

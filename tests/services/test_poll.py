@@ -220,6 +220,37 @@ class TestPoliteness:
         state = await publisher.state()
         assert (state.etag, state.last_modified) == ('"2"', "today")
 
+    @pytest.mark.parametrize(
+        ("given", "asked"),
+        [
+            ({"etag": '"1"'}, {"if-none-match": '"1"'}),
+            ({"last_modified": "today"}, {"if-modified-since": "today"}),
+            ({}, {}),
+        ],
+    )
+    async def test_each_validator_is_sent_back_alone_if_it_came_alone(
+        self, publisher: Publisher, given: dict[str, str], asked: dict[str, str]
+    ) -> None:
+        publisher.server.pages["/feed"] = answer(feed(*FIVE), etag='"0"', last_modified="yesterday")
+        await publisher.poll()
+        publisher.server.pages["/feed"] = answer(feed(*FIVE, item(7)), **given)
+        await publisher.poll()
+        publisher.server.pages["/feed"] = answer(feed(*FIVE, item(7)))
+
+        await publisher.poll()
+
+        headers = publisher.server.requests[-1].headers
+        assert {name: headers[name] for name in ("if-none-match", "if-modified-since") if name in headers} == asked
+
+    async def test_a_server_that_is_overloaded_is_left_alone_for_as_long_as_it_says(self, publisher: Publisher) -> None:
+        publisher.server.pages["/feed"] = answer(status="503 Later", retry_after="7200")
+
+        await publisher.poll()
+
+        due_at = NOON + publisher.hours * HOUR + timedelta(hours=2)
+        assert (await publisher.state()).next_poll_at == due_at
+        assert await due_feeds(publisher.db, now=due_at - timedelta(seconds=1), limit=9) == []
+
     async def test_a_feed_is_polled_at_its_own_pace(self, publisher: Publisher) -> None:
         async def wait() -> timedelta:
             return (await publisher.state()).next_poll_at - (NOON + publisher.hours * HOUR)

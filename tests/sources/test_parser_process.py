@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from alerts.core.errors import FetchError
 from alerts.sources.feed import parse_feed
+from alerts.sources.parse_worker import LENGTH
 from alerts.sources.parser_process import ParserProcess
 
 URL = "https://news.example/feed.xml"
@@ -146,6 +148,30 @@ async def test_closing_ends_a_child_at_work() -> None:
     with pytest.raises(FetchError, match="died"):
         await parsing
     assert children() == before
+
+
+async def test_a_child_may_use_so_much_of_the_processor_for_each_feed_and_no_more() -> None:
+    """The system sees to it: neither the parent nor the child's own clock is needed."""
+    worker = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "alerts.sources.parse_worker", str(512 * 1024 * 1024), "60", "1"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    stdin, stdout = worker.stdin, worker.stdout
+    assert stdin is not None
+    assert stdout is not None
+
+    async def ask(body: bytes) -> bytes:
+        job = json.dumps({"url": URL, "charset": None}).encode()
+        stdin.write(LENGTH.pack(len(job)) + job + LENGTH.pack(len(body)) + body)
+        (length,) = LENGTH.unpack(await stdout.readexactly(LENGTH.size))
+        return await stdout.readexactly(length)
+
+    assert b'"items": 1' in await ask(FEED)
+    await stdout.read(65_536)  # the item
+    with pytest.raises(asyncio.IncompleteReadError):
+        await ask(SLOW)
+    assert await worker.wait() == -signal.SIGXCPU
 
 
 async def test_a_child_knows_none_of_our_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
