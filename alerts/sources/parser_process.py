@@ -29,6 +29,7 @@ TIME_LIMIT = timedelta(seconds=20)  # for one feed
 MEMORY_LIMIT = 512 * 1024 * 1024  # bytes of address space of a child
 CHILDREN = 2
 MAX_ANSWER = 64 * 1024 * 1024  # bytes; 2,000 items of a 10 MiB feed are less
+_PIECE = 256 * 1024  # bytes of a body that are handed over at a time
 _FEEDS_PER_CHILD = 500  # then a new one takes over: whatever leaked is gone
 
 
@@ -144,10 +145,11 @@ class ParserProcess:
                     await asyncio.shield(child.kill())
 
     async def _start(self) -> _Child:
+        seconds = math.ceil(self._time_limit.total_seconds())
         try:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", "alerts.sources.parse_worker"),
-                *(str(self._memory_limit), str(math.ceil(self._time_limit.total_seconds()) + 5)),
+                *(str(self._memory_limit), str(seconds + 5), str(seconds)),
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=DEVNULL,
@@ -167,6 +169,12 @@ class _Child:
         self.is_ready = True  # False while an answer is owed
         self.answers = 0
 
+    @property
+    def waits(self) -> int:
+        """How many bytes were written to it that its pipe has no room for yet."""
+        stdin = self._process.stdin
+        return 0 if stdin is None else stdin.transport.get_write_buffer_size()
+
     async def ask(self, job: dict[str, str | None], body: bytes) -> _Answer:
         """Send a job and wait for its answer."""
         stdin, stdout = self._process.stdin, self._process.stdout
@@ -174,7 +182,11 @@ class _Child:
             raise EOFError
         self.is_ready = False
         head = json.dumps(job).encode()
-        stdin.writelines((LENGTH.pack(len(head)), head, LENGTH.pack(len(body)), body))
+        stdin.write(LENGTH.pack(len(head)) + head + LENGTH.pack(len(body)))
+        whole = memoryview(body)
+        for begin in range(0, len(body), _PIECE):  # all at once it would be copied twice, with the loop kept waiting
+            stdin.write(whole[begin : begin + _PIECE])
+            await stdin.drain()
         await stdin.drain()
         answer = await self._answer(stdout)
         self.is_ready = True

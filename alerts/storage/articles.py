@@ -23,7 +23,7 @@ from alerts.storage.floods import Holding
 from alerts.storage.known import batched, known_articles
 from alerts.storage.schema import articles, matches, sources
 
-_ROWS = 100  # of one insert: what the event loop does between two of them is not kept waiting for long
+_ROWS = 100  # of one statement: what the event loop does between two of them is not kept waiting for long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,8 +216,9 @@ async def _rename(tx: AsyncConnection, renamed: Mapping[int, str]) -> None:
     if not renamed:
         return
     statement = update(articles).where(articles.c.id == bindparam("key")).values(item_id=bindparam("bears"))
-    await tx.execute(statement, [{"key": key, "bears": f"\x1b{key}"} for key in renamed])
-    await tx.execute(statement, [{"key": key, "bears": item_id} for key, item_id in renamed.items()])
+    for bears in ({key: f"\x1b{key}" for key in renamed}, renamed):
+        for some in batched(list(bears.items()), _ROWS):
+            await tx.execute(statement, [{"key": key, "bears": item_id} for key, item_id in some])
 
 
 async def _change(tx: AsyncConnection, changes: Sequence[Change], *, now: datetime) -> None:
@@ -227,10 +228,12 @@ async def _change(tx: AsyncConnection, changes: Sequence[Change], *, now: dateti
     rows = [{"key": change.article_id, "changed_at": now, **_content(change.sighting)} for change in changes]
     names = [name for name in rows[0] if name != "key"]
     statement = update(articles).where(articles.c.id == bindparam("key"))
-    await tx.execute(
-        statement.values({name: bindparam(f"new_{name}") for name in names}),
-        [{name if name == "key" else f"new_{name}": value for name, value in row.items()} for row in rows],
-    )
+    statement = statement.values({name: bindparam(f"new_{name}") for name in names})
+    for some in batched(rows, _ROWS):
+        await tx.execute(
+            statement,
+            [{name if name == "key" else f"new_{name}": value for name, value in row.items()} for row in some],
+        )
 
 
 async def _insert(tx: AsyncConnection, rows: Sequence[dict[str, Any]]) -> list[int]:

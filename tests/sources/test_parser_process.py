@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ import uvloop
 
 from alerts.core.errors import FetchError
 from alerts.sources.feed import parse_feed
+from alerts.sources.parse_worker import LENGTH
 from alerts.sources.parser_process import ParserProcess
 
 URL = "https://news.example/feed.xml"
@@ -83,6 +85,25 @@ async def test_the_event_loop_goes_on_while_a_child_works() -> None:
         assert longest < 0.75
 
 
+async def test_a_large_feed_is_handed_over_in_pieces_as_the_child_takes_them() -> None:
+    """A whole one in the pipe's buffer would be copied while the loop waits, and kept there beside the body."""
+    before = children()
+    async with ParserProcess(children=1, time_limit=timedelta(seconds=0.5)) as parser:
+        await parser.parse(FEED, url=URL)
+        (child,) = children() - before
+        os.kill(child, signal.SIGSTOP)
+        sizes = []
+        parsing = asyncio.create_task(parser.parse(b" " * 8_000_000, url=URL))
+        while not parsing.done():
+            await asyncio.sleep(0.02)
+            sizes += [one.waits for one in parser._busy]
+        with pytest.raises(FetchError, match="longer than"):
+            await parsing
+
+    assert sizes
+    assert max(sizes) < 400_000
+
+
 async def test_a_feed_that_takes_too_much_memory_is_given_up() -> None:
     entries = b"<item><title>" + b"x" * 500 + b"</title></item>"
     large = b"<rss version='2.0'><channel>" + entries * 18_500 + b"</channel></rss>"
@@ -117,6 +138,30 @@ async def test_closing_ends_a_child_at_work() -> None:
     with pytest.raises(FetchError, match="died"):
         await parsing
     assert children() == before
+
+
+async def test_a_child_may_use_so_much_of_the_processor_for_each_feed_and_no_more() -> None:
+    """The system sees to it: neither the parent nor the child's own clock is needed."""
+    worker = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "alerts.sources.parse_worker", str(512 * 1024 * 1024), "60", "1"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    stdin, stdout = worker.stdin, worker.stdout
+    assert stdin is not None
+    assert stdout is not None
+
+    async def ask(body: bytes) -> bytes:
+        job = json.dumps({"url": URL, "charset": None}).encode()
+        stdin.write(LENGTH.pack(len(job)) + job + LENGTH.pack(len(body)) + body)
+        (length,) = LENGTH.unpack(await stdout.readexactly(LENGTH.size))
+        return await stdout.readexactly(length)
+
+    assert b'"items": 1' in await ask(FEED)
+    await stdout.read(65_536)  # the item
+    with pytest.raises(asyncio.IncompleteReadError):
+        await ask(SLOW)
+    assert await worker.wait() == -signal.SIGXCPU
 
 
 async def test_a_child_knows_none_of_our_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
