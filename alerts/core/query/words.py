@@ -86,6 +86,11 @@ def is_spaceless(key: str) -> bool:
     return any(_kind(character) in {_UNBOUNDED, _HANGUL} for character in key)
 
 
+def says_something(text: str) -> bool:
+    """Say whether there is a letter, a digit or a pictogram to look for."""
+    return any(character.isalnum() or unicodedata.category(character) == "So" for character in text)
+
+
 def starts_word(text: str, at: int) -> bool:
     """Say whether a word may begin at ``at``."""
     if at == 0:
