@@ -69,6 +69,17 @@ def prepare(item: Item, *, source_name: str) -> Prepared:
     )
 
 
+def haystack_of(item: Item, *, source_name: str) -> str:
+    """Return what a query's literals are looked for in, without laying the item out: a glance, of a tenth of its cost.
+
+    Lines run together, so a literal may be found across two: one too many, and never one too few.
+    """
+    texts = [item.title, *item.summary, item.body, item.author or "", source_name]
+    labels = [*map(tag_key, item.tags), language_key(item.language or "")]
+    tickers = [form for ticker in item.tickers for form in _ticker_forms(ticker)]
+    return "\n".join([*(fold(text.replace("\n", " ")) for text in texts), *labels, *tickers])
+
+
 class _Exact(dict[str, str]):
     """The zones with their capitals, each laid out when it is first asked for: few queries do."""
 
