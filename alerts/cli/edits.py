@@ -98,6 +98,8 @@ def say_change(change: BackTest) -> None:
 def summary_of(change: BackTest) -> str:
     """Say a back-test in one line."""
     name = change.edit.slug or "the query"
+    if change.edit.old == change.edit.new:
+        name = f"{name} (its aliases changed)"
     if change.edit.old is None:
         found = f"in the last 30 days {change.after} of {change.articles} articles"
         return f"{name} is new: {found}; {volume(change.mails_after)}"
