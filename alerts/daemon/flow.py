@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -83,6 +84,18 @@ class Flow:
         }
         mine = steps_of(self._roles)
         return {step: handler for step, handler in handlers.items() if step in mine}
+
+    async def get_ready(self) -> None:
+        """Read the channels where this node matches: of many it takes a while, which no article should wait."""
+        if Step.MATCH not in steps_of(self._roles):
+            return
+        began = time.monotonic()
+        try:
+            await self._channels.refresh(self._app.db)
+        except StorageError as error:
+            _log.warning("channels_not_read", reason=str(error))  # the first article reads them
+            return
+        _log.info("channels_read", seconds=round(time.monotonic() - began, 1))
 
     async def look_for_due(self) -> None:
         """Ask for every step that has something to do; cheap, once a second."""

@@ -149,6 +149,7 @@ async def _serve(  # noqa: PLR0917 - what it wires
             _working(app.queue, flow, clock),
             _web(app, node, catcher, lambda: flow.ticked_at, polling),
             owned(_watch_folders(polling, flow, node), "watch"),
+            owned(flow.get_ready(), "channels"),
         ):
             _log.info("started", worker=worker.id, site=app.config.site.url, roles=",".join(sorted(node.roles)))
             await asked.stop.wait()
