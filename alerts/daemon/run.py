@@ -130,10 +130,10 @@ async def _serve(  # noqa: PLR0917 - what it wires
             _web(app, node, catcher, lambda: flow.ticked_at, polling),
             owned(_watch_folders(polling, flow, node), "watch"),
         ):
-            _log.info("started", worker=lambda: worker.id, site=app.config.site.url, roles=",".join(sorted(node.roles)))
+            _log.info("started", worker=worker.id, site=app.config.site.url, roles=",".join(sorted(node.roles)))
             await asked.stop.wait()
-            _log.info("stopping", worker=lambda: worker.id)
-    _log.info("stopped", worker=lambda: worker.id)
+            _log.info("stopping", worker=worker.id)
+    _log.info("stopped", worker=worker.id)
 
 
 @contextlib.asynccontextmanager

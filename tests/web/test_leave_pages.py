@@ -223,7 +223,20 @@ async def test_a_choice_of_a_channel_that_is_none_ends_none(bob: Bob) -> None:
     assert await bob.follows() == {"xiaomi", "tesla", "byd"}
 
 
-TOKENS = ["x", "A" * 44, "%00", "%ff%fe", "..%2f..", "", "x" * 5_000, "<script>alert(1)</script>", "ü", "{{ 7 }}"]
+TOKENS = [
+    "x",
+    "A" * 44,
+    "%00",
+    "%ff%fe",
+    "..%2f..",
+    "",
+    "x" * 5_000,
+    "a%0A",
+    "a%0D%0Ab",
+    "<script>alert(1)</script>",
+    "ü",
+    "{{ 7 }}",
+]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
