@@ -24,7 +24,7 @@ from alerts.daemon.roles import Role, steps_of
 from alerts.daemon.scheduling import Scheduling
 from alerts.queue import Handler, Job, Step, WorkQueue
 from alerts.services.bring_forward import bring_forward
-from alerts.services.decide_flood import held_sources
+from alerts.services.decide_flood import go_on_deciding, held_sources
 from alerts.services.expire_pending import expire_pending
 from alerts.services.fan_out import fan_out, unfinished
 from alerts.services.fan_out_digest import fan_out_digest, unfinished_digests
@@ -218,6 +218,7 @@ class Flow:
         self._post.look()
 
     async def _maintain(self, _job: Job) -> None:
+        await go_on_deciding(self._app.db, now=self._app.clock())
         done = await maintain(self._app.db, now=self._app.clock(), heard=self._heard())
         self._app.metrics.rescued(done.rescued + done.polls)
         self._app.metrics.sources_are({state.value: count for state, count in done.sources.items()})

@@ -17,6 +17,7 @@ from alerts.core.model import Source
 from alerts.daemon.outbox import Outbox
 from alerts.daemon.polling import Polling
 from alerts.daemon.worker import Worker
+from alerts.services.decide_flood import go_on_deciding
 from alerts.services.fan_out import fan_out, unfinished
 from alerts.services.fan_out_digest import fan_out_digest, unfinished_digests
 from alerts.services.maintain import SILENCE, maintain
@@ -124,6 +125,7 @@ async def _match_all(app: App, summary: Summary) -> None:
 
 
 async def _fan_out_all(app: App, summary: Summary) -> None:
+    await go_on_deciding(app.db, now=app.clock())
     while waiting := await unfinished(app.db):
         for article_id in waiting:
             finished = False
