@@ -6,6 +6,7 @@ next. So a kill loses nothing and repeats at most one mail a connection, each wi
     means      what it needs beside the ledger, and what a run did
     claims     what was claimed: fetched before it runs out, given back at the end
     run        turns, one message at a time for each connection
+    under_way  letters in hand, and what becomes of each
     outcomes   results in groups, a durable transaction each
 """
 
