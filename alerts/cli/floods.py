@@ -7,12 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from alerts.app import App
+from alerts.app import App, utc_now
 from alerts.cli.context import run_async
+from alerts.cli.hubs import hub_as_dict, hub_in_words
 from alerts.cli.output import JsonOption, note, print_json, say
 from alerts.core.model import Content, FloodDecision, Source
 from alerts.services.decide_flood import Decided, Reach, decide_flood, find_flood, reach_of_flood
+from alerts.services.sources import hubs_by_source
 from alerts.storage.floods import Flood
+from alerts.storage.websub import HubSubscription
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As `alerts sources list` shows it.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
@@ -43,13 +46,16 @@ def mount(app: typer.Typer, as_dict: AsDict) -> None:
 
     @app.command()
     def show(ctx: typer.Context, name: NameArgument, *, json: JsonOption = False) -> None:
-        """Show one source, and what of it is held as a flood."""
-        source, flood, reach = run_async(ctx, lambda app: _find(app, name))
+        """Show one source, the hub that tells of its news, and what of it is held as a flood."""
+        source, hub, flood, reach = run_async(ctx, lambda app: _find(app, name))
         if json:
             held = None if reach is None else _reach_as_dict(reach)
-            print_json({**as_dict(source), "held": held, "last_flood": _last_as_dict(flood)})
+            beside = {"hub": hub_as_dict(hub), "held": held, "last_flood": _last_as_dict(flood)}
+            print_json({**as_dict(source), **beside})
         else:
             _say_source(as_dict(source), flood, reach)
+            if hub is not None:
+                say(hub_in_words(hub, now=utc_now()))
 
     @app.command()
     def release(
@@ -71,10 +77,11 @@ def mount(app: typer.Typer, as_dict: AsDict) -> None:
         _decide(ctx, name, FloodDecision.DROPPED, yes=yes, json=json)
 
 
-async def _find(app: App, name: str) -> tuple[Source, Flood | None, Reach | None]:
+async def _find(app: App, name: str) -> tuple[Source, HubSubscription | None, Flood | None, Reach | None]:
     source, flood = await find_flood(app.db, name)
+    hub = (await hubs_by_source(app.db)).get(source.id)
     is_held = flood is not None and flood.decision is None
-    return source, flood, await reach_of_flood(app.db, name, now=app.clock()) if is_held else None
+    return source, hub, flood, await reach_of_flood(app.db, name, now=app.clock()) if is_held else None
 
 
 def _decide(ctx: typer.Context, name: str, decision: FloodDecision, *, yes: bool, json: bool) -> None:

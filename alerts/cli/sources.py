@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from alerts.app import App
+from alerts.app import App, utc_now
 from alerts.cli import source_lists
 from alerts.cli.context import run_async
 from alerts.cli.floods import held_as_dict, held_in_words, mount
+from alerts.cli.hubs import hub_as_dict, hub_in_words
 from alerts.cli.output import JsonOption, note, print_json, print_table, say
 from alerts.cli.source_lists import ContentOption
 from alerts.core.errors import FetchError, InputError, RefusedTargetError
@@ -29,6 +30,7 @@ from alerts.sources.fetch import Fetcher
 from alerts.sources.page_reader import PageReader
 from alerts.sources.parser_process import ParserProcess
 from alerts.storage.floods import Flood
+from alerts.storage.websub import HubSubscription
 
 app = typer.Typer(no_args_is_help=True)
 app.command("import")(source_lists.import_)
@@ -43,13 +45,15 @@ _RESTING = (SourceState.PAUSED, SourceState.STOPPED)
 def list_(ctx: typer.Context, *, json: JsonOption = False) -> None:
     """List the sources, and how each does."""
 
-    async def ask(app: App) -> tuple[list[Source], dict[int, Flood]]:
-        return await service.list_sources(app.db), await held_sources(app.db)
+    async def ask(app: App) -> tuple[list[Source], dict[int, Flood], dict[int, HubSubscription]]:
+        return await service.list_sources(app.db), await held_sources(app.db), await service.hubs_by_source(app.db)
 
-    found, held = run_async(ctx, ask)
+    found, held, hubs = run_async(ctx, ask)
     if json:
-        print_json([{**_as_dict(one), "held": held_as_dict(held.get(one.id))} for one in found])
+        more = [{"held": held_as_dict(held.get(one.id)), "hub": hub_as_dict(hubs.get(one.id))} for one in found]
+        print_json([{**_as_dict(one), **beside} for one, beside in zip(found, more, strict=True)])
         return
+    now = utc_now()
     rows = [
         [
             one.name,
@@ -57,7 +61,9 @@ def list_(ctx: typer.Context, *, json: JsonOption = False) -> None:
             f"failing since {one.failing_since_at:%Y-%m-%d %H:%M}" if one.failing_since_at else one.state.value,
             f"{one.polled_at:%Y-%m-%d %H:%M}" if one.polled_at else "never",
             one.location,
-            "; ".join(filter(None, (held_in_words(held.get(one.id)), one.reason))),
+            "; ".join(
+                filter(None, (held_in_words(held.get(one.id)), one.reason, hub_in_words(hubs.get(one.id), now=now)))
+            ),
         ]
         for one in found
     ]

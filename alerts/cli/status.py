@@ -11,6 +11,7 @@ from alerts import __version__
 from alerts.app import App, utc_now
 from alerts.cli.context import run_async
 from alerts.cli.floods import held_as_dict, held_in_words
+from alerts.cli.hubs import hub_as_dict, hub_in_words
 from alerts.cli.output import JsonOption, print_json, say
 from alerts.services.status import Status, read_status
 from alerts.storage.workers import Worker
@@ -44,6 +45,7 @@ def _as_dict(found: Status) -> dict[str, Any]:
                 "polled_at": one.polled_at,
                 "next_poll_at": one.next_poll_at,
                 "held": held_as_dict(one.flood),
+                "hub": hub_as_dict(one.hub),
                 "failing_since_at": one.failing_since_at,
                 "warned_at": one.warned_at,
                 "set_aside": [{"path": path, "reason": reason} for path, reason in one.set_aside],
@@ -107,6 +109,8 @@ def _print(found: Status, *, now: datetime) -> None:
         say(f"source {source.name}: {source.state}{since}, {polled}" + (f" ({source.reason})" if source.reason else ""))
         if source.flood is not None:
             say(f"  {held_in_words(source.flood)}")
+        if source.hub is not None:
+            say(f"  {hub_in_words(source.hub, now=now)}")
         for path, reason in source.set_aside:
             say(f"  set aside: {path}: {reason}")
     for relay in found.relays:

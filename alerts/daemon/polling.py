@@ -26,6 +26,7 @@ from alerts.sources.fetch import Fetcher
 from alerts.sources.hubs import Hubs
 from alerts.sources.page_reader import PageReader
 from alerts.sources.parser_process import ParserProcess
+from alerts.sources.room import Room
 from alerts.storage import polls, sources
 from alerts.storage.floods import Holding
 from alerts.storage.shared import SharedTransactions
@@ -76,6 +77,7 @@ class Polling:
         self._hubs = hubs
         self._worker = worker
         self._shared = SharedTransactions(app.db)
+        self._room = Room()
         #: What the last look held back, by host; a tick finds what is lost of it.
         self._behind: dict[str, deque[int]] = {}
 
@@ -100,7 +102,15 @@ class Polling:
             Hubs(about=about) as hubs,
             PageReader(fetcher) as page_reader,
         ):
-            yield cls(app, fetcher, parser, hubs, page_reader, progress=progress, worker=worker)
+            polling = cls(app, fetcher, parser, hubs, page_reader, progress=progress, worker=worker)
+            try:
+                yield polling
+            finally:
+                await polling.close()
+
+    async def close(self) -> None:
+        """Wait for what polls have still to write; the ledger may be closed after that."""
+        await self._shared.close()
 
     async def due(self) -> list[int]:
         """Name the sources that are due and may be polled now, with few polls of one host at a time."""
@@ -182,6 +192,7 @@ class Polling:
             worker=self._worker(),
             shared=self._shared,
             page_reader=self.page_reader,
+            room=self._room,
         )
 
     def _told(self, source: Source, done: Polled, *, once: bool) -> PollOutcome:

@@ -13,8 +13,9 @@ from alerts.config.extras import what_to_install
 from alerts.core.errors import InputError, NotFoundError
 from alerts.core.model import Content, FirstPoll, Source, SourceKind, SourceState
 from alerts.core.source_names import FreshNames, feed_location, source_name, unique_name
-from alerts.storage import sources
+from alerts.storage import sources, websub
 from alerts.storage.engine import Database
+from alerts.storage.websub import HubSubscription
 
 CONFIG, CLI = "config", "cli"
 DEFAULT_EVERY = timedelta(minutes=5)
@@ -158,6 +159,12 @@ async def list_sources(db: Database) -> list[Source]:
     """Return the sources that are not removed, by name."""
     async with db.reading() as tx:
         return await sources.list_sources(tx)
+
+
+async def hubs_by_source(db: Database) -> dict[int, HubSubscription]:
+    """Find where we hear of the sources' news, or want to, by source."""
+    async with db.reading() as tx:
+        return await websub.by_source(tx)
 
 
 async def find_source(db: Database, name: str) -> Source:

@@ -20,10 +20,12 @@ from alerts.storage import (
     leases,
     relays,
     sources,
+    websub,
     workers,
 )
 from alerts.storage.engine import Database
 from alerts.storage.floods import Flood
+from alerts.storage.websub import HubSubscription
 from alerts.storage.workers import Worker
 
 
@@ -41,6 +43,7 @@ class SourceStatus:
     warned_at: datetime | None
     set_aside: tuple[tuple[str, str], ...]
     flood: Flood | None  # that waits for a decision
+    hub: HubSubscription | None  # where we hear of its news, or want to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,7 @@ async def read_status(db: Database, *, now: datetime, configured: Sequence[str])
     async with db.reading() as tx:
         due_at = await deliveries.next_due_at(tx)
         held = await floods.undecided(tx)
+        hubs = await websub.by_source(tx)
         found = [
             SourceStatus(
                 name=one.name,
@@ -83,6 +87,7 @@ async def read_status(db: Database, *, now: datetime, configured: Sequence[str])
                 warned_at=one.warned_at,
                 set_aside=tuple(await files.set_aside(tx, one.id)) if one.kind is SourceKind.FOLDER else (),
                 flood=held.get(one.id),
+                hub=hubs.get(one.id),
             )
             for one in await sources.list_sources(tx)
         ]

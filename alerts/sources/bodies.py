@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from alerts.core.errors import FetchError
+from alerts.sources.room import LARGE
 
 MAX_BODY = 10 * 1024 * 1024  # decoded bytes of a feed
 ACCEPTED = "gzip, deflate"
@@ -14,8 +15,18 @@ _GZIP_HEADER = 16 + zlib.MAX_WBITS
 _ZLIB = 8  # the low half of the first byte of a zlib stream (RFC 1950); some servers send deflate without its wrapper
 
 
-async def read_body(chunks: AsyncIterator[bytes], *, encoding: str, limit: int = MAX_BODY, what: str = "feed") -> bytes:
-    """Return the decoded body; raise FetchError if it is too large, damaged, cut off, or encoded some other way."""
+async def read_body(
+    chunks: AsyncIterator[bytes],
+    *,
+    encoding: str,
+    limit: int = MAX_BODY,
+    what: str = "feed",
+    when_large: Callable[[], Awaitable[None]] | None = None,
+) -> bytes:
+    """Return the decoded body; raise FetchError if it is too large, damaged, cut off, or encoded some other way.
+
+    ``when_large`` is waited for before more than a few hundred KiB of it are kept.
+    """
     decoder = _decoder(encoding)
     body = bytearray()
     came = 0
@@ -27,6 +38,9 @@ async def read_body(chunks: AsyncIterator[bytes], *, encoding: str, limit: int =
             raise FetchError(f"the answer says it is {encoding}, but it is damaged") from error
         if max(came, len(body)) > limit:
             raise FetchError(f"the {what} is larger than {limit / (1024 * 1024):g} MiB")
+        if when_large is not None and len(body) > LARGE:
+            await when_large()
+            when_large = None
     decoder.finish()
     return bytes(body)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache, partial
 from http import HTTPStatus
-from typing import NoReturn, Self
+from typing import NamedTuple, NoReturn, Self
 from urllib.parse import urljoin
 
 import aiohttp
@@ -21,6 +23,7 @@ from alerts.core.errors import FetchError, RefusedTargetError
 from alerts.core.text import excerpt
 from alerts.core.websub import NO_LINKS, HubLinks, links_in_headers
 from alerts.sources.bodies import ACCEPTED, MAX_BODY, read_body
+from alerts.sources.room import Seat
 from alerts.sources.targets import RefusedAddressError, Resolver, guarded_socket
 from alerts.sources.wanted import FEED, Wanted
 
@@ -107,8 +110,9 @@ class Fetcher:
         last_modified: str | None = None,
         allow_private: bool = False,
         wanted: Wanted = FEED,
+        seat: Seat | None = None,
     ) -> Fetched:
-        """Return what stands at ``url``, following at most five redirects.
+        """Return what stands at ``url``, following at most five redirects. ``seat`` is taken for a large answer.
 
         Raises FetchError in plain words, with ``retry_after`` where the server named a time and ``permanent`` where it
         says that the feed is gone; RefusedTargetError when the way leads to an address that we do not go to.
@@ -118,19 +122,18 @@ class Fetcher:
         headers = {name: value for name, value in asked.items() if value}
         target = _target(url)
         try:
-            async with asyncio.timeout(self._limits.total.total_seconds()):
-                return await self._follow(session, target, headers, wanted)
+            async with asyncio.timeout(self._limits.total.total_seconds()) as limit:
+                when_large = None if seat is None else partial(_take, seat, limit)
+                return await self._follow(session, target, _Asked(headers, wanted, when_large))
         except TimeoutError as error:
             raise FetchError(f"{_host(target)} did not answer in full within {_seconds(self._limits.total)}") from error
 
-    async def _follow(
-        self, session: aiohttp.ClientSession, target: URL, headers: dict[str, str], wanted: Wanted
-    ) -> Fetched:
+    async def _follow(self, session: aiohttp.ClientSession, target: URL, asked: _Asked) -> Fetched:
         """Ask, and ask again wherever the answer sends us."""
         moved_to: str | None = None
         permanent = True
         for _ in range(MAX_REDIRECTS + 1):
-            answer = await self._ask(session, target, headers, wanted)
+            answer = await self._ask(session, target, asked)
             if isinstance(answer, Fetched):
                 return answer if moved_to is None else replace(answer, moved_to=moved_to)
             permanent = permanent and answer.permanent
@@ -138,24 +141,21 @@ class Fetcher:
             moved_to = str(target.with_user(None)) if permanent else moved_to
         raise FetchError(f"more than {MAX_REDIRECTS} redirects, the last to {_shown(target)}")
 
-    async def _ask(
-        self, session: aiohttp.ClientSession, target: URL, headers: dict[str, str], wanted: Wanted
-    ) -> Fetched | _Move:
+    async def _ask(self, session: aiohttp.ClientSession, target: URL, asked: _Asked) -> Fetched | _Move:
         """Send one request; return the answer or where it sends us."""
         try:
-            async with session.get(target, headers=headers, allow_redirects=False) as response:
+            async with session.get(target, headers=asked.headers, allow_redirects=False) as response:
                 if response.status in _MOVES:
                     return _move(response, target)
-                return await self._answer(response, target, wanted, conditional=len(headers) > 1)
+                return await self._answer(response, target, asked)
         except FetchError:
             raise
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             _explain(error, target)
 
-    async def _answer(
-        self, response: aiohttp.ClientResponse, target: URL, wanted: Wanted, *, conditional: bool
-    ) -> Fetched:
-        if response.status == HTTPStatus.NOT_MODIFIED and conditional:
+    async def _answer(self, response: aiohttp.ClientResponse, target: URL, asked: _Asked) -> Fetched:
+        wanted = asked.wanted
+        if response.status == HTTPStatus.NOT_MODIFIED and len(asked.headers) > 1:  # we gave a validator
             return _fetched(response, target, body=None)
         if response.status != HTTPStatus.OK:
             raise _refusal(response, target, wanted.what)
@@ -164,7 +164,7 @@ class Fetcher:
         encoding = ",".join(response.headers.getall("Content-Encoding", []))
         limit = min(wanted.largest, self._limits.body)
         chunks = response.content.iter_chunked(_CHUNK)
-        body = await read_body(chunks, encoding=encoding, limit=limit, what=wanted.what)
+        body = await read_body(chunks, encoding=encoding, limit=limit, what=wanted.what, when_large=asked.when_large)
         return _fetched(response, target, body=body)
 
     def _session(self, *, allow_private: bool) -> aiohttp.ClientSession:
@@ -191,12 +191,30 @@ class Fetcher:
         return self._sessions[allow_private]
 
 
+class _Asked(NamedTuple):
+    """What goes along with each request on the way."""
+
+    headers: dict[str, str]
+    wanted: Wanted
+    when_large: Callable[[], Awaitable[None]] | None
+
+
+async def _take(seat: Seat, limit: asyncio.Timeout) -> None:
+    """Take a place for a large answer; until there is one the wait is ours, and not the server's."""
+    now, ends_at = asyncio.get_running_loop().time, limit.when()
+    left = None if ends_at is None else ends_at - now()
+    limit.reschedule(None)
+    await seat.take()
+    limit.reschedule(None if left is None else now() + left)
+
+
 @dataclass(frozen=True, slots=True)
 class _Move:
     target: URL
     permanent: bool
 
 
+@lru_cache(4_096)
 def _target(url: str) -> URL:
     """Read a URL that we may fetch; raise FetchError for any other."""
     try:
@@ -225,7 +243,7 @@ def _move(response: aiohttp.ClientResponse, target: URL) -> _Move:
 
 def _fetched(response: aiohttp.ClientResponse, target: URL, *, body: bytes | None) -> Fetched:
     headers = response.headers
-    url = str(target.with_user(None))
+    url = str(target if target.raw_user is None else target.with_user(None))  # rare, and it costs a new URL
     charset = _CHARSET.search(headers.get("Content-Type", ""))
     age = _MAX_AGE.search(headers.get("Cache-Control", ""))
     return Fetched(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
 import struct
@@ -28,7 +29,7 @@ LENGTH = struct.Struct(">I")
 
 def main() -> None:
     """Serve until stdin ends."""
-    memory, seconds = int(sys.argv[1]), int(sys.argv[2])
+    memory, seconds, cpu_seconds = map(int, sys.argv[1:])
     jobs = sys.stdin.buffer
     # What a library prints must not end up among the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
@@ -39,6 +40,7 @@ def main() -> None:
         if body is None:
             return
         alarm(seconds)
+        limit_cpu(cpu_seconds)
         frames = [json.dumps(values).encode() for values in answer_to(json.loads(job), body)]
         alarm(0)
         for frame in frames:
@@ -107,6 +109,19 @@ def limit_memory(limit: int) -> None:
     with contextlib.suppress(ValueError, OSError):  # macOS refuses some limits
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def limit_cpu(seconds: int) -> None:
+    """Let the process use so many seconds of a processor from now on; the system kills it at the next one."""
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415 - there is none on Windows
+
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    allowed = math.ceil(used.ru_utime + used.ru_stime) + seconds
+    with contextlib.suppress(ValueError, OSError):  # above what we may allow ourselves: that limit holds
+        resource.setrlimit(resource.RLIMIT_CPU, (allowed, most))
 
 
 def alarm(seconds: int) -> None:

@@ -29,6 +29,7 @@ TIME_LIMIT = timedelta(seconds=20)  # for one feed
 MEMORY_LIMIT = 512 * 1024 * 1024  # bytes of address space of a child
 CHILDREN = 2
 MAX_ANSWER = 64 * 1024 * 1024  # bytes; 2,000 items of a 10 MiB feed are less
+_PIECE = 256 * 1024  # bytes of a body that are handed over at a time
 _FEEDS_PER_CHILD = 500  # then a new one takes over: whatever leaked is gone
 
 
@@ -92,19 +93,35 @@ class ParserProcess:
 
     async def _ask(self, job: dict[str, str | None], body: bytes, *, what: str = "feed") -> _Answer:
         """Have a child do a job within the limits; raise FetchError when it cannot."""
-        async with self._child() as child:
+        answer = await self._ask_one(job, body, what=what)
+        if answer is None:  # it had died before, for whatever reason: that is not this job's fault
+            answer = await self._ask_one(job, body, what=what, new=True)
+        if answer is None:
+            raise FetchError(f"the {what} cannot be read: the process that tried died of it")
+        if "error" in answer.head:
+            raise FetchError(str(answer.head["error"]))
+        return answer
+
+    async def _ask_one(
+        self, job: dict[str, str | None], body: bytes, *, what: str, new: bool = False
+    ) -> _Answer | None:
+        """Have one child do a job, a ``new`` one or any; None when it died, which may have been before it was asked.
+
+        Raises FetchError when it takes too long, and when a child died that did nothing else before.
+        """
+        async with self._child(new=new) as child:
             try:
                 async with asyncio.timeout(self._time_limit.total_seconds()):
-                    answer = await child.ask(job, body)
+                    return await child.ask(job, body)
             except TimeoutError as error:
                 raise FetchError(
                     f"the {what} takes longer than {self._time_limit.total_seconds():g} s to read"
                 ) from error
-            except (OSError, EOFError, ValueError, TypeError, KeyError) as error:
+            except (OSError, EOFError, ValueError, TypeError, KeyError, RuntimeError) as error:
+                # A pipe that is closed is a RuntimeError to uvloop.
+                if child.answers:
+                    return None
                 raise FetchError(f"the {what} cannot be read: the process that tried died of it") from error
-        if "error" in answer.head:
-            raise FetchError(str(answer.head["error"]))
-        return answer
 
     async def close(self) -> None:
         """Kill every child and wait until it is gone."""
@@ -113,10 +130,10 @@ class ParserProcess:
         await asyncio.gather(*(child.kill() for child in children))
 
     @asynccontextmanager
-    async def _child(self) -> AsyncIterator[_Child]:
+    async def _child(self, *, new: bool = False) -> AsyncIterator[_Child]:
         """Lend a child; one that did not answer is never lent again."""
         async with self._room:
-            child = self._idle.pop() if self._idle else await self._start()
+            child = self._idle.pop() if self._idle and not new else await self._start()
             self._busy.add(child)
             try:
                 yield child
@@ -128,10 +145,11 @@ class ParserProcess:
                     await asyncio.shield(child.kill())
 
     async def _start(self) -> _Child:
+        seconds = math.ceil(self._time_limit.total_seconds())
         try:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", "alerts.sources.parse_worker"),
-                *(str(self._memory_limit), str(math.ceil(self._time_limit.total_seconds()) + 5)),
+                *(str(self._memory_limit), str(seconds + 5), str(seconds)),
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=DEVNULL,
@@ -151,6 +169,12 @@ class _Child:
         self.is_ready = True  # False while an answer is owed
         self.answers = 0
 
+    @property
+    def waits(self) -> int:
+        """How many bytes were written to it that its pipe has no room for yet."""
+        stdin = self._process.stdin
+        return 0 if stdin is None else stdin.transport.get_write_buffer_size()
+
     async def ask(self, job: dict[str, str | None], body: bytes) -> _Answer:
         """Send a job and wait for its answer."""
         stdin, stdout = self._process.stdin, self._process.stdout
@@ -158,7 +182,11 @@ class _Child:
             raise EOFError
         self.is_ready = False
         head = json.dumps(job).encode()
-        stdin.writelines((LENGTH.pack(len(head)), head, LENGTH.pack(len(body)), body))
+        stdin.write(LENGTH.pack(len(head)) + head + LENGTH.pack(len(body)))
+        whole = memoryview(body)
+        for begin in range(0, len(body), _PIECE):  # all at once it would be copied twice, with the loop kept waiting
+            stdin.write(whole[begin : begin + _PIECE])
+            await stdin.drain()
         await stdin.drain()
         answer = await self._answer(stdout)
         self.is_ready = True

@@ -10,7 +10,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, func, select, update
+from sqlalchemy import Row, Select, bindparam, func, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.articles import Decision, Known, Sighting, decide, disposition, sight
@@ -22,8 +22,9 @@ from alerts.storage.engine import insert
 from alerts.storage.floods import Holding
 from alerts.storage.known import batched, known_articles
 from alerts.storage.schema import articles, matches, sources
+from alerts.storage.schema.columns import Utc
 
-_ROWS = 100  # of one insert: what the event loop does between two of them is not kept waiting for long
+_ROWS = 100  # of one statement: what the event loop does between two of them is not kept waiting for long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,9 +157,17 @@ async def article_by_id(tx: AsyncConnection, article_id: int) -> Article | None:
     return None if row is None else to_article(row)
 
 
-async def latest(tx: AsyncConnection, *, limit: int, channel_id: int | None = None) -> list[Article]:
-    """Return the articles seen last, newest first; with ``channel_id`` those that this channel matched."""
+async def latest(
+    tx: AsyncConnection, *, limit: int, channel_id: int | None = None, before: Article | None = None
+) -> list[Article]:
+    """Return the articles seen last, newest first; with ``channel_id`` those that this channel matched.
+
+    ``before``: those that come behind this one, which the caller has already.
+    """
     query = select_articles().order_by(articles.c.first_seen_at.desc(), articles.c.id.desc()).limit(limit)
+    if before is not None:
+        place = tuple_(articles.c.first_seen_at, articles.c.id)
+        query = query.where(place < tuple_(literal(before.first_seen_at, Utc()), literal(before.id)))
     if channel_id is not None:
         query = query.join(matches, matches.c.article_id == articles.c.id).where(matches.c.channel_id == channel_id)
     return [to_article(row) for row in await tx.execute(query)]
@@ -216,8 +225,9 @@ async def _rename(tx: AsyncConnection, renamed: Mapping[int, str]) -> None:
     if not renamed:
         return
     statement = update(articles).where(articles.c.id == bindparam("key")).values(item_id=bindparam("bears"))
-    await tx.execute(statement, [{"key": key, "bears": f"\x1b{key}"} for key in renamed])
-    await tx.execute(statement, [{"key": key, "bears": item_id} for key, item_id in renamed.items()])
+    for bears in ({key: f"\x1b{key}" for key in renamed}, renamed):
+        for some in batched(list(bears.items()), _ROWS):
+            await tx.execute(statement, [{"key": key, "bears": item_id} for key, item_id in some])
 
 
 async def _change(tx: AsyncConnection, changes: Sequence[Change], *, now: datetime) -> None:
@@ -227,10 +237,12 @@ async def _change(tx: AsyncConnection, changes: Sequence[Change], *, now: dateti
     rows = [{"key": change.article_id, "changed_at": now, **_content(change.sighting)} for change in changes]
     names = [name for name in rows[0] if name != "key"]
     statement = update(articles).where(articles.c.id == bindparam("key"))
-    await tx.execute(
-        statement.values({name: bindparam(f"new_{name}") for name in names}),
-        [{name if name == "key" else f"new_{name}": value for name, value in row.items()} for row in rows],
-    )
+    statement = statement.values({name: bindparam(f"new_{name}") for name in names})
+    for some in batched(rows, _ROWS):
+        await tx.execute(
+            statement,
+            [{name if name == "key" else f"new_{name}": value for name, value in row.items()} for row in some],
+        )
 
 
 async def _insert(tx: AsyncConnection, rows: Sequence[dict[str, Any]]) -> list[int]:

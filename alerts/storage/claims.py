@@ -20,10 +20,10 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    exists,
     func,
     null,
     or_,
+    select,
     update,
 )
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -210,11 +210,12 @@ _LEFT: Mapping[str, TypeEngine[Any]] = {  # by a poll that worked
     "news_at": Utc(),
     "moved_to": Text(),
 }
-_IS_LIVE = exists().where(
-    hub_subscriptions.c.source_id == sources.c.id,
-    hub_subscriptions.c.state == SubscriptionState.ACTIVE.value,
-    hub_subscriptions.c.lease_until > bindparam("b_hub_now", type_=Utc()),
-    hub_subscriptions.c.pushed_at > bindparam("b_hub_since", type_=Utc()),
+_IS_LIVE = sources.c.id.in_(  # SQLite's RETURNING names columns without their tables: within it, "id" is the hub's row
+    select(hub_subscriptions.c.source_id).where(
+        hub_subscriptions.c.state == SubscriptionState.ACTIVE.value,
+        hub_subscriptions.c.lease_until > bindparam("b_hub_now", type_=Utc()),
+        hub_subscriptions.c.pushed_at > bindparam("b_hub_since", type_=Utc()),
+    )
 )
 _CLAIM = Together(
     _claim,

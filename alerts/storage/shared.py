@@ -49,6 +49,11 @@ class SharedTransactions:
             self._writer = asyncio.create_task(self._write_all(), name="write what waits")
         return await written
 
+    async def close(self) -> None:
+        """Return when nothing waits to be written any more."""
+        while self._writer is not None and not self._writer.done():
+            await asyncio.wait([self._writer])
+
     async def _write_all(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]

@@ -26,26 +26,40 @@ class ThreadedSqlite:
     def __init__(self, connect: Callable[[], sqlite3.Connection], *, patience_s: float) -> None:
         self._connect = connect
         self._patience_s = patience_s
-        self._thread: ThreadPoolExecutor | None = None
-        self._opened: InlineConnection | None = None
+        self._writer: _Writer | None = None
 
     async def run(self, work: Callable[[InlineConnection], Awaitable[T]]) -> T:
         """Run prepared statements in a transaction and return what ``work`` does; roll back if it raised anything.
 
-        ``work`` runs in the thread, and must wait for nothing but its statements, which never wait there.
+        ``work`` runs in the thread, and must wait for nothing but its statements, which never wait there. Who is
+        cancelled leaves it to its end.
         """
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, thread_name_prefix="write-together")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
+        if self._writer is None:
+            self._writer = _Writer(self._connect, self._patience_s)
+        return await self._writer.do(lambda writer: writer.run(work))
 
     async def close(self) -> None:
-        """Close it; used again, it opens again."""
-        if self._thread is not None:
-            thread, self._thread = self._thread, None
-            await asyncio.get_running_loop().run_in_executor(thread, self._close)
-            thread.shutdown(wait=False)
+        """Close it once the transactions that queue are done; used again, it opens again."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            await writer.do(_Writer.close)
+            writer.thread.shutdown(wait=False)
 
-    def _run(self, work: Callable[[InlineConnection], Awaitable[T]]) -> T:
+
+class _Writer:
+    """A thread and the connection that only it uses."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection], patience_s: float) -> None:
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="write-together")
+        self._connect = connect
+        self._patience_s = patience_s
+        self._opened: InlineConnection | None = None
+
+    async def do(self, call: Callable[[_Writer], T]) -> T:
+        """Do it in the thread, after what was asked of it before."""
+        return await asyncio.get_running_loop().run_in_executor(self.thread, call, self)
+
+    def run(self, work: Callable[[InlineConnection], Awaitable[T]]) -> T:
         if self._opened is None:
             self._opened = InlineConnection(self._connect(), patience_s=self._patience_s)
         self._begin(self._opened)
@@ -57,15 +71,15 @@ class ThreadedSqlite:
             raise
         return result
 
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened.stop()
+            self._opened = None
+
     def _begin(self, connection: InlineConnection) -> None:
         deadline = time.monotonic() + self._patience_s
         while not connection.begins(last_try=time.monotonic() >= deadline):
             time.sleep(_LOOK_S)
-
-    def _close(self) -> None:
-        if self._opened is not None:
-            self._opened.stop()
-            self._opened = None
 
 
 def _driven(work: Awaitable[T]) -> T:

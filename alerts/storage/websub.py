@@ -139,6 +139,11 @@ async def subscription_of(tx: AsyncConnection, source_id: int) -> HubSubscriptio
     return None if row is None else _subscription(row)
 
 
+async def by_source(tx: AsyncConnection) -> dict[int, HubSubscription]:
+    """Return all subscriptions, by source."""
+    return {row.source_id: _subscription(row) for row in await tx.execute(select(hub_subscriptions))}
+
+
 async def _write(tx: AsyncConnection, subscription_id: int, values: Mapping[str, Any]) -> None:
     await tx.execute(update(hub_subscriptions).where(hub_subscriptions.c.id == subscription_id).values(**values))
 

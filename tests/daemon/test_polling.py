@@ -21,6 +21,7 @@ from alerts.daemon.polling import Polling
 from alerts.queue.local import LocalQueue
 from alerts.queue.port import Job, Step
 from alerts.services.sources import add_feed
+from alerts.storage import sources
 from alerts.storage.engine import Database, after_commit
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -57,6 +58,20 @@ async def test_feeds_of_one_host_take_turns_and_follow_one_another(app: App, pol
 
     assert due == [*feeds[:2], last]
     assert followers == [feeds[2], feeds[3], feeds[4], None, None]
+
+
+async def test_feeds_that_are_polled_at_once_drift_apart(app: App, polling: Polling) -> None:
+    """A thousand that were added together would for ever be due together."""
+    async with FeedServer(pages={f"/{number}": FEED for number in range(12)}) as server:
+        feeds = await add(app, server, *server.pages)
+        for source_id in feeds:
+            await polling.poll(source_id)
+
+    async with app.db.reading() as tx:
+        waits = [one.next_poll_at - NOON for one in await sources.list_sources(tx)]
+    assert len(set(waits)) == len(feeds)
+    assert min(waits) >= timedelta(minutes=5)
+    assert max(waits) <= timedelta(minutes=5.5)
 
 
 async def test_feeds_that_hang_keep_nobody_waiting(app: App, polling: Polling) -> None:

@@ -16,6 +16,7 @@ from alerts.services.sources import add_feed, pause_source
 from alerts.sources.entries import ParsedFeed
 from alerts.sources.feed import parse_feed
 from alerts.sources.fetch import Fetched, Fetcher, Limits
+from alerts.sources.room import Room, Seat
 from alerts.storage import articles, sources
 from alerts.storage.engine import Database
 
@@ -218,6 +219,37 @@ class TestPoliteness:
 
         state = await publisher.state()
         assert (state.etag, state.last_modified) == ('"2"', "today")
+
+    @pytest.mark.parametrize(
+        ("given", "asked"),
+        [
+            ({"etag": '"1"'}, {"if-none-match": '"1"'}),
+            ({"last_modified": "today"}, {"if-modified-since": "today"}),
+            ({}, {}),
+        ],
+    )
+    async def test_each_validator_is_sent_back_alone_if_it_came_alone(
+        self, publisher: Publisher, given: dict[str, str], asked: dict[str, str]
+    ) -> None:
+        publisher.server.pages["/feed"] = answer(feed(*FIVE), etag='"0"', last_modified="yesterday")
+        await publisher.poll()
+        publisher.server.pages["/feed"] = answer(feed(*FIVE, item(7)), **given)
+        await publisher.poll()
+        publisher.server.pages["/feed"] = answer(feed(*FIVE, item(7)))
+
+        await publisher.poll()
+
+        headers = publisher.server.requests[-1].headers
+        assert {name: headers[name] for name in ("if-none-match", "if-modified-since") if name in headers} == asked
+
+    async def test_a_server_that_is_overloaded_is_left_alone_for_as_long_as_it_says(self, publisher: Publisher) -> None:
+        publisher.server.pages["/feed"] = answer(status="503 Later", retry_after="7200")
+
+        await publisher.poll()
+
+        due_at = NOON + publisher.hours * HOUR + timedelta(hours=2)
+        assert (await publisher.state()).next_poll_at == due_at
+        assert await due_feeds(publisher.db, now=due_at - timedelta(seconds=1), limit=9) == []
 
     async def test_a_feed_is_polled_at_its_own_pace(self, publisher: Publisher) -> None:
         async def wait() -> timedelta:
@@ -476,14 +508,102 @@ class TestClaims:
         assert (await publisher.poll(later=1)).new == 5
 
 
+@dataclass(slots=True)
+class Patient:
+    """Keeps what it is to read until it is told to go on; counts what it holds."""
+
+    came: asyncio.Event = field(default_factory=asyncio.Event)
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    holds: int = 0
+    most: int = 0
+
+    async def parse(self, body: bytes, *, url: str, charset: str | None = None) -> ParsedFeed:
+        self.holds += 1
+        self.most = max(self.most, self.holds)
+        self.came.set()
+        try:
+            await self.go_on.wait()
+            return parse_feed(body, url=url, charset=charset)
+        finally:
+            self.holds -= 1
+
+
+class TestRoom:
+    """Large answers take turns; the others take none."""
+
+    async def held(self, sqlite_db: Database, pages: list[bytes], room: Room) -> tuple[int, list[Polled]]:
+        """Poll pages side by side; return how many answers were held at once while they could not be read."""
+        parser = Patient()
+        async with FeedServer() as server, Fetcher(limits=Limits(total=timedelta(seconds=0.5))) as fetcher:
+            server.pages.update({f"/{number}": answer(page) for number, page in enumerate(pages)})
+            added = [await add_feed(sqlite_db, server.url(path), allow_private=True, now=NOON) for path in server.pages]
+            polls = asyncio.gather(
+                *(poll_feed(sqlite_db, fetcher, parser, one.id, now=NOON, jitter=0, room=room) for one in added)
+            )
+            await asyncio.sleep(0.8)  # past the limit of each fetch: who waits for a place is not late
+            held = parser.holds
+            parser.go_on.set()
+            polled = await polls
+        assert parser.most == held
+        return held, polled
+
+    async def test_only_so_many_large_answers_are_held_at_once_and_each_comes_to_its_turn(
+        self, sqlite_db: Database
+    ) -> None:
+        large = [feed(item(number, text="much " * 60_000)) for number in range(6)]
+
+        held, polled = await self.held(sqlite_db, large, Room(2))
+
+        assert held == 2
+        assert [one.new for one in polled] == [1] * 6
+
+    async def test_small_answers_wait_for_no_place(self, sqlite_db: Database) -> None:
+        held, polled = await self.held(sqlite_db, [feed(item(number)) for number in range(6)], Room(0))
+
+        assert held == 6
+        assert [one.new for one in polled] == [1] * 6
+
+    async def test_a_place_is_waited_for_no_longer_than_a_poll_may_take(self, sqlite_db: Database) -> None:
+        full = Room(0, patience=timedelta(seconds=0.2))
+
+        held, (polled,) = await self.held(sqlite_db, [feed(item(1, text="much " * 60_000))], full)
+
+        assert (held, polled.worked) == (0, False)
+        assert polled.reason == "too many large answers came at once; it is asked again later"
+
+    async def test_a_place_is_free_again_however_its_poll_ends(self, publisher: Publisher) -> None:
+        room = Room(1)
+        large = feed(item(1, text="much " * 60_000))
+        poll = partial(poll_feed, publisher.db, publisher.fetcher, jitter=0, room=room)
+        publisher.server.pages["/feed"] = answer(large)
+        stuck = Patient()
+        cancelled = asyncio.create_task(poll(stuck, publisher.source.id, now=NOON))
+        await stuck.came.wait()
+        cancelled.cancel()
+        await asyncio.gather(cancelled, return_exceptions=True)
+        publisher.server.pages["/feed"] = answer(b"x" * 400_000)
+
+        broken = await poll(publisher.parser, publisher.source.id, now=NOON)
+        publisher.server.pages["/feed"] = answer(large)
+        worked = await asyncio.wait_for(poll(publisher.parser, publisher.source.id, now=NOON + 24 * HOUR), timeout=5)
+
+        assert (cancelled.cancelled(), broken.worked, worked.new) == (True, False, 1)
+
+
 async def test_one_feed_that_hangs_delays_no_other(sqlite_db: Database) -> None:
     class Slow:
         async def fetch(
-            self, url: str, *, etag: str | None = None, last_modified: str | None = None, allow_private: bool = False
+            self,
+            url: str,
+            *,
+            etag: str | None = None,
+            last_modified: str | None = None,
+            allow_private: bool = False,
+            seat: Seat | None = None,
         ) -> Fetched:
             if "slow" in url:
                 await asyncio.sleep(30)
-            if allow_private or etag or last_modified:
+            if allow_private or etag or last_modified or seat is None:
                 raise FetchError("unexpected")
             return Fetched(body=feed(*FIVE), url=url)
 

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+import uvloop
 
 from alerts.core.errors import FetchError
 from alerts.sources.feed import parse_feed
+from alerts.sources.parse_worker import LENGTH
 from alerts.sources.parser_process import ParserProcess
 
 URL = "https://news.example/feed.xml"
@@ -81,6 +85,25 @@ async def test_the_event_loop_goes_on_while_a_child_works() -> None:
         assert longest < 0.75
 
 
+async def test_a_large_feed_is_handed_over_in_pieces_as_the_child_takes_them() -> None:
+    """A whole one in the pipe's buffer would be copied while the loop waits, and kept there beside the body."""
+    before = children()
+    async with ParserProcess(children=1, time_limit=timedelta(seconds=0.5)) as parser:
+        await parser.parse(FEED, url=URL)
+        (child,) = children() - before
+        os.kill(child, signal.SIGSTOP)
+        sizes = []
+        parsing = asyncio.create_task(parser.parse(b" " * 8_000_000, url=URL))
+        while not parsing.done():
+            await asyncio.sleep(0.02)
+            sizes += [one.waits for one in parser._busy]
+        with pytest.raises(FetchError, match="longer than"):
+            await parsing
+
+    assert sizes
+    assert max(sizes) < 400_000
+
+
 async def test_a_feed_that_takes_too_much_memory_is_given_up() -> None:
     entries = b"<item><title>" + b"x" * 500 + b"</title></item>"
     large = b"<rss version='2.0'><channel>" + entries * 18_500 + b"</channel></rss>"
@@ -88,18 +111,6 @@ async def test_a_feed_that_takes_too_much_memory_is_given_up() -> None:
     async with ParserProcess(children=1, memory_limit=70 * 1024 * 1024) as parser:
         with pytest.raises(FetchError):
             await parser.parse(large, url=URL)
-        assert len((await parser.parse(FEED, url=URL)).items) == 1
-
-
-async def test_a_child_that_was_killed_costs_one_feed() -> None:
-    before = children()
-    async with ParserProcess(children=1) as parser:
-        await parser.parse(FEED, url=URL)
-        for child in children() - before:
-            os.kill(child, signal.SIGKILL)
-        with pytest.raises(FetchError, match="died"):
-            await parser.parse(FEED, url=URL)
-
         assert len((await parser.parse(FEED, url=URL)).items) == 1
 
 
@@ -129,6 +140,30 @@ async def test_closing_ends_a_child_at_work() -> None:
     assert children() == before
 
 
+async def test_a_child_may_use_so_much_of_the_processor_for_each_feed_and_no_more() -> None:
+    """The system sees to it: neither the parent nor the child's own clock is needed."""
+    worker = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "alerts.sources.parse_worker", str(512 * 1024 * 1024), "60", "1"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    stdin, stdout = worker.stdin, worker.stdout
+    assert stdin is not None
+    assert stdout is not None
+
+    async def ask(body: bytes) -> bytes:
+        job = json.dumps({"url": URL, "charset": None}).encode()
+        stdin.write(LENGTH.pack(len(job)) + job + LENGTH.pack(len(body)) + body)
+        (length,) = LENGTH.unpack(await stdout.readexactly(LENGTH.size))
+        return await stdout.readexactly(length)
+
+    assert b'"items": 1' in await ask(FEED)
+    await stdout.read(65_536)  # the item
+    with pytest.raises(asyncio.IncompleteReadError):
+        await ask(SLOW)
+    assert await worker.wait() == -signal.SIGXCPU
+
+
 async def test_a_child_knows_none_of_our_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALERTS_MAIL__PASSWORD", "secret")
     before = children()
@@ -137,3 +172,39 @@ async def test_a_child_knows_none_of_our_secrets(monkeypatch: pytest.MonkeyPatch
         (child,) = children() - before
         with open(f"/proc/{child}/environ", "rb") as environment:  # noqa: ASYNC230, PTH123 - a file in memory
             assert b"secret" not in environment.read()
+
+
+@pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_child_that_died_while_it_had_nothing_to_do_costs_nobody_a_feed(
+    make_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """By the hand of a system that ran out of memory, for one; on the loop of tests, and on that of the daemon."""
+
+    async def parse_twice() -> None:
+        before = children()
+        async with ParserProcess(children=1) as parser:
+            await parser.parse(FEED, url=URL)
+            for _ in range(3):
+                (child,) = children() - before
+                os.kill(child, signal.SIGKILL)
+                await asyncio.sleep(0.2)
+                assert len((await parser.parse(FEED, url=URL)).items) == 1
+        assert children() == before
+
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        runner.run(parse_twice())
+
+
+async def test_a_child_that_dies_of_a_feed_is_not_given_it_for_ever() -> None:
+    before = children()
+    async with ParserProcess(children=1) as parser:
+        await parser.parse(FEED, url=URL)
+        parsing = asyncio.create_task(parser.parse(SLOW, url=URL))
+        killed: set[int] = set()
+        while not parsing.done():
+            await asyncio.sleep(0.05)
+            for child in children() - before - killed:
+                os.kill(child, signal.SIGKILL)
+                killed.add(child)
+        assert isinstance(parsing.exception(), FetchError)
+        assert len(killed) <= 2

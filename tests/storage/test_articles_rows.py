@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, event, select
 
 from alerts.core.model import Article, Disposition, FirstPoll, Item, Source, SourceKind, SourceState
 from alerts.storage import articles as rows
@@ -238,3 +240,38 @@ async def test_articles_of_a_channel_are_found_newest_first(db: Database) -> Non
         assert await rows.article_by_id(tx, found[0].id) == found[0]
         assert await rows.article_by_id(tx, 999) is None
         assert await rows.count_articles(tx) == rows.Counts(articles=3, unmatched=3, set_aside=0)
+
+
+@contextmanager
+def largest_writes() -> Iterator[list[int]]:
+    """Note of each statement that writes how many rows it was given."""
+    rows: list[int] = []
+
+    def note(_connection: object, _cursor: object, sql: str, given: object, *_more: object) -> None:
+        if sql.startswith(("INSERT INTO articles", "UPDATE articles")):
+            rows.append(len(given) if isinstance(given, list) else sql.count("), (") + 1)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield rows
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+async def test_a_large_feed_is_written_a_hundred_rows_at_a_time_whatever_became_of_it(db: Database) -> None:
+    """All of them at once would keep the event loop waiting while their values are laid out."""
+    source = await a_source(db)
+    first = [item(number) for number in range(450)]
+    edited = [replace(one, body=f"{one.body} Now corrected.") for one in first]
+    renamed = [replace(one, item_id=f"new-{one.item_id}") for one in edited]
+
+    with largest_writes() as written:
+        for items in (first, edited, renamed):
+            async with db.transaction() as tx:
+                await store_items(tx, source=source, items=items, now=NOON)
+
+    assert max(written) <= 100
+    assert len(written) >= 5 + 5 + 2 * 5
+    async with db.reading() as tx:
+        kept = [(row.item_id, row.body) for row in await tx.execute(select(articles).order_by(articles.c.id))]
+    assert kept == [(one.item_id, one.body) for one in renamed]

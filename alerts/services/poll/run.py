@@ -7,7 +7,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from secrets import token_hex, token_urlsafe
+from random import getrandbits
+from secrets import token_urlsafe
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,6 +23,7 @@ from alerts.services.poll.outcomes import Health, News, Poll, Polled, failed, wo
 from alerts.sources.entries import ParsedFeed
 from alerts.sources.fetch import Fetched
 from alerts.sources.page_reader import Pages
+from alerts.sources.room import Room, Seat
 from alerts.storage import sources, websub
 from alerts.storage.articles import store_items, worth_reading
 from alerts.storage.claims import Ask, claim_sources, record_failed, record_worked
@@ -37,9 +39,15 @@ class Fetcher(Protocol):
     """What asks a server for a feed."""
 
     async def fetch(
-        self, url: str, *, etag: str | None = None, last_modified: str | None = None, allow_private: bool = False
+        self,
+        url: str,
+        *,
+        etag: str | None = None,
+        last_modified: str | None = None,
+        allow_private: bool = False,
+        seat: Seat | None = None,
     ) -> Fetched:
-        """Return the answer; raise FetchError."""
+        """Return the answer, a large one once it has its seat; raise FetchError."""
         ...
 
 
@@ -83,6 +91,7 @@ async def poll_feed(
     worker: str | None = None,
     shared: SharedTransactions | None = None,
     page_reader: PageReader | None = None,
+    room: Room | None = None,
 ) -> Polled:
     """Poll a feed if its time has come (or whatever its time, without ``only_due``) and nobody else does.
 
@@ -91,48 +100,52 @@ async def poll_feed(
     are taken back at once and not only after their lease.
 
     ``shared`` are the transactions that polls side by side write their claims and outcomes in. ``page_reader`` reads
-    pages for the sources that want them; without one they have what the feed gives.
+    pages for the sources that want them; without one they have what the feed gives. ``room`` is where large answers
+    of polls side by side have their places.
 
     Whatever the server does, the poll ends within the fetcher's and the parser's limits. A poll that failed changes no
     article and leaves the source's last success as it was.
     """
     # 1. Take the source.
     shared = shared or SharedTransactions(db)
-    claim = worker_claim(token_hex(16), worker=worker)
+    token = f"{getrandbits(128):032x}"  # nobody gains by guessing it, and the system's own randomness costs a call
+    claim = worker_claim(token, worker=worker)
     taken = await shared.write(claim_sources, Ask(source_id, claim, now, LEASE, only_due, SourceKind.FEED))
     if taken is None:
         return NOT_CLAIMED
     poll = Poll(source=taken.source, claim=claim, now=now, jitter=jitter, is_live=may_subscribe and taken.is_live)
-    # 2. Ask and read.
-    try:
-        news = await _ask(fetcher, parser, poll.source)
-        if page_reader is not None and poll.source.content is Content.PAGE and news.feed.items:
-            pages = await _read_pages(db, page_reader, poll, news.feed.items)
-            if pages is None:
-                return NOT_CLAIMED
-            news = replace(news, pages=pages)
-    except FetchError as error:
-        return await _record_failure(shared, poll, error)
-    except asyncio.CancelledError:  # anything else is a fault of ours: the lease keeps it from being tried at once
-        async with db.transaction() as tx:
-            await sources.release_source(tx, source_id, claim=claim)
-        raise
-    # 3. Store what came, and that it came.
-    if news.feed.items or (may_subscribe and news.links is not None):
-        async with db.transaction() as tx:
-            return await _store(tx, poll, news, enlist=enlist, may_subscribe=may_subscribe)
+    with (room or Room()).seat() as seat:
+        # 2. Ask and read.
+        try:
+            news = await _ask(fetcher, parser, poll.source, seat)
+            if page_reader is not None and poll.source.content is Content.PAGE and news.feed.items:
+                pages = await _read_pages(db, page_reader, poll, news.feed.items)
+                if pages is None:
+                    return NOT_CLAIMED
+                news = replace(news, pages=pages)
+        except FetchError as error:
+            return await _record_failure(shared, poll, error)
+        except asyncio.CancelledError:  # anything else is a fault of ours: the lease keeps it from being tried at once
+            async with db.transaction() as tx:
+                await sources.release_source(tx, source_id, claim=claim)
+            raise
+        # 3. Store what came, and that it came.
+        if news.feed.items or (may_subscribe and news.links is not None):
+            async with db.transaction() as tx:
+                return await _store(tx, poll, news, enlist=enlist, may_subscribe=may_subscribe)
     if not await shared.write(record_worked, worked(poll, news, new=0)):
         return NOT_CLAIMED
     return Polled(worked=True, health=poll.health, source=poll.source)
 
 
-async def _ask(fetcher: Fetcher, parser: FeedParser, source: Source) -> News:
+async def _ask(fetcher: Fetcher, parser: FeedParser, source: Source, seat: Seat) -> News:
     """Return what is new to us; a body that is the same as last time is not parsed again."""
     fetched = await fetcher.fetch(
         source.moved_to or source.location,
         etag=source.etag,
         last_modified=source.last_modified,
         allow_private=source.allow_private,
+        seat=seat,
     )
     if fetched.body is None:
         return News(fetched=fetched, body_hash=source.body_hash, feed=_NO_FEED)
