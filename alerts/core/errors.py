@@ -115,13 +115,21 @@ class DatabaseUnavailableError(StorageError, ConnectionError):
 class FetchError(AlertsError, ConnectionError):
     """A feed could not be fetched or read; ``permanent`` when asking again is pointless.
 
-    ``retry_after`` is how long the server wants to be left alone.
+    ``retry_after`` is how long the server wants to be left alone; ``status`` what it answered, where that was it.
     """
 
-    def __init__(self, message: str, *, permanent: bool = False, retry_after: timedelta | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        permanent: bool = False,
+        retry_after: timedelta | None = None,
+        status: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.retry_after = retry_after
+        self.status = status
 
 
 class RefusedTargetError(FetchError):

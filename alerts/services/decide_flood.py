@@ -151,9 +151,11 @@ async def _nothing_held(tx: AsyncConnection, source: Source) -> str:
     last = await floods.last_flood(tx, source.id)
     if last is None or last.decision is None:
         return f"nothing of {source.name} is held"
+    is_unfinished = last.id in await floods.unfinished_decisions(tx)
+    unfinished = "; it is not finished, and `alerts run` goes on with it" if is_unfinished else ""
     return (
         f"nothing of {source.name} is held; its last flood ({last.articles} articles since {_at(last.began_at)}) "
-        f"was decided {_at(last.decided_at)}: {last.decision.value}"
+        f"was decided {_at(last.decided_at)}: {last.decision.value}{unfinished}"
     )
 
 

@@ -266,7 +266,7 @@ def _refusal(response: aiohttp.ClientResponse, target: URL, what: str) -> FetchE
     """Say what a status other than 200 means for the operator."""
     status = response.status
     if status == HTTPStatus.GONE:
-        return FetchError(f"{_host(target)} says that the {what} is gone for good (410)", permanent=True)
+        return FetchError(f"{_host(target)} says that the {what} is gone for good (410)", permanent=True, status=status)
     meaning = {
         401: "asks for a password",
         403: "refuses us",
@@ -276,7 +276,7 @@ def _refusal(response: aiohttp.ClientResponse, target: URL, what: str) -> FetchE
         status, "failed" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else f"answered with something that is no {what}"
     )
     wait = retry_after(response.headers.get("Retry-After"), now=datetime.now(UTC)) if status in _LATER else None
-    return FetchError(f"{_host(target)} {meaning} ({status})", retry_after=wait)
+    return FetchError(f"{_host(target)} {meaning} ({status})", retry_after=wait, status=status)
 
 
 def retry_after(value: str | None, *, now: datetime) -> timedelta | None:

@@ -22,6 +22,7 @@ from alerts.core.hosts import host_of
 from alerts.core.model import Item
 from alerts.sources.fetch import Fetcher
 from alerts.sources.parser_process import ParserProcess
+from alerts.sources.robots import RobotsFiles
 from alerts.sources.wanted import PAGE
 
 PAGE_TIME = timedelta(seconds=15)  # for one, its reading included
@@ -63,6 +64,7 @@ class PageReader:
         reading_time: timedelta = READING_TIME,
     ) -> None:
         self._fetcher = fetcher
+        self._robots = RobotsFiles(fetcher)
         self._children = ParserProcess(time_limit=reading_time)
         self._parser = parser or self._children
         self._page_time, self._time = page_time, time
@@ -121,6 +123,9 @@ class PageReader:
             pages.texts[url] = text
 
     async def _text(self, item: Item, url: str, *, allow_private: bool) -> str:
+        reason = await self._robots.why_not(url, allow_private=allow_private)
+        if reason is not None:
+            raise FetchError(reason)
         fetched = await self._fetcher.fetch(url, allow_private=allow_private, wanted=PAGE)
         if _is_front(fetched.url) and not _is_front(url):
             raise FetchError("its link leads to the front page")

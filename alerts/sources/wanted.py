@@ -1,4 +1,4 @@
-"""What a web server is asked for: a feed, or the page of an article."""
+"""What a web server is asked for: a feed, the page of an article, or what it asks of robots."""
 
 from __future__ import annotations
 
@@ -33,3 +33,4 @@ PAGE = Wanted(
     largest=MAX_PAGE,
     kinds=frozenset({"text/html", "application/xhtml+xml"}),
 )
+ROBOTS = Wanted(what="robots.txt", accept="text/plain, */*;q=0.5", largest=MAX_PAGE)

@@ -92,6 +92,8 @@ class Hub:
         return await accept(self, form)
 
     async def _page(self, request: web.Request) -> web.Response:
+        if request.path not in self.pages:
+            raise web.HTTPNotFound
         body, headers = self.pages[request.path]
         answer = web.Response(body=body)
         for name, value in headers:

@@ -99,7 +99,7 @@ class Publisher:
             return list(reversed(await articles.latest(tx, limit=100)))
 
     def asked(self) -> list[str]:
-        return [request.path for request in self.server.requests if request.path != "/feed"]
+        return [request.path for request in self.server.requests if request.path not in {"/feed", "/robots.txt"}]
 
     def waits(self) -> tuple[Respond, asyncio.Event, asyncio.Event]:
         """Return a page that says that it is asked for, and answers when it is told to."""

@@ -199,6 +199,41 @@ class TestHolding:
         await lite.bring(8)
         assert await lite.dispositions() == {"alert": 47}
 
+    @pytest.mark.parametrize(
+        ("rhythm", "then", "held"),
+        [
+            ([], (400 * DAY, 5), 0),  # silent for a year
+            ([], (400 * DAY, 21), 21),
+            ([(7 * DAY, 20)] * 3, (7 * DAY, 20), 0),  # a weekly issue
+            ([(7 * DAY, 20)] * 3, (7 * DAY, 61), 61),
+            ([(DAY, 60)] * 3, (DAY, 110), 0),  # an agency on a day of much news
+            ([(DAY, 60)] * 3, (-2 * MINUTE * 60, 5), 0),  # its clock was set back
+        ],
+    )
+    async def test_the_habit_of_a_source_decides(
+        self, lite: Paper, rhythm: list[tuple[timedelta, int]], then: tuple[timedelta, int], held: int
+    ) -> None:
+        for after, count in rhythm:
+            lite.source = replace(lite.source, flood=FloodWatch.OFF)
+            await lite.bring(count, after=after)
+        lite.source = replace(lite.source, flood=FloodWatch.AUTO)
+        after, count = then
+
+        assert (await lite.bring(count, after=after)).held == held
+
+    async def test_what_joins_a_flood_is_decided_with_it_and_the_operator_is_told_once(self, small: Paper) -> None:
+        await small.world.readers(1, (small.channels["xiaomi"],))
+        first = await small.bring(8)
+        second = await small.bring(4)
+        await small.match()
+
+        assert [one.holding is not None and one.holding.began for one in (first, second)] == [True, False]
+        assert (await small.reach()).flood.articles == 12
+        assert await small.decide(FloodDecision.RELEASED) == 12
+        assert await small.fan_out() == 12
+        again = await small.bring(9, after=MINUTE)
+        assert (again.held, again.holding is not None and again.holding.began) == (9, True)
+
     async def test_what_trickles_is_held_from_where_it_is_too_much(self, lite: Paper) -> None:
         polls = [await lite.bring(15, after=5 * MINUTE) for _ in range(6)]
 
@@ -305,6 +340,8 @@ class TestDeciding:
 
         with pytest.raises(KilledError):
             await decide_flood(small.db, flood_id, decision, now=small.now, size=3, on_progress=die)
+        with pytest.raises(InputError, match=rf"was decided .*: {decision}; it is not finished"):
+            await small.reach()
         half = await small.dispositions()
         early = await small.fan_out()
 

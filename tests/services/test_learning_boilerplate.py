@@ -86,10 +86,24 @@ async def test_lines_are_forgotten_after_the_window_and_beyond_the_bound(world: 
     await publish(world, source, 1)
     many = [f"{number:032x}" for number in range(MOST_OF_SOURCE + 3)]
     async with world.db.transaction() as tx:
-        await learn_lines(tx, source, hashes=many, now=world.now + timedelta(seconds=1))
+        await learn_lines(tx, source, articles=[many], now=world.now + timedelta(seconds=1))
         await forget_lines(tx, source, now=world.now + timedelta(seconds=1))
     assert await counted(world) == 0
     async with world.db.transaction() as tx:
         await forget_lines(tx, source, now=world.now + WINDOW + timedelta(minutes=1))
         left = (await tx.execute(select(schema.boilerplate.c.articles))).scalars().all()
     assert left == [2]
+
+
+async def test_articles_that_are_learnt_from_at_once_count_as_one_after_another(world: World) -> None:
+    lines = [["a", "b"], ["b"], ["c", "c"], [], ["a", "c"]]
+    learnt: list[dict[str, tuple[int, int]]] = []
+    for batches in ([lines], [[one] for one in lines], [lines[:2], lines[2:]]):
+        source = await world.source(name=f"source-{len(learnt)}")
+        async with world.db.transaction() as tx:
+            for batch in batches:
+                await learn_lines(tx, source, articles=batch, now=world.now)
+            mine = select(schema.boilerplate).where(schema.boilerplate.c.source_id == source)
+            learnt.append({row.line_hash: (row.articles, row.since) for row in await tx.execute(mine)})
+
+    assert learnt == 3 * [{"": (5, 0), "a": (2, 0), "b": (2, 0), "c": (2, 2)}]

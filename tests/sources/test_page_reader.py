@@ -79,7 +79,7 @@ async def test_a_page_is_asked_for_as_a_page(wheels: Wheels) -> None:
 
     await wheels.read("/article")
 
-    (request,) = wheels.server.requests
+    _robots, request = wheels.server.requests
     assert request.headers["accept"] == "text/html, application/xhtml+xml"
     assert request.headers["user-agent"].startswith("News-Alert/")
 
@@ -151,7 +151,7 @@ async def test_no_more_than_twenty_pages_are_read_at_once(wheels: Wheels) -> Non
     pages = await wheels.read(*paths)
 
     assert list(pages.failures) == [wheels.server.url(path) for path in paths[MOST:]]
-    assert {request.path for request in wheels.server.requests} == set(paths[:MOST])
+    assert {request.path for request in wheels.server.requests} == {"/robots.txt", *paths[:MOST]}
 
 
 async def test_pages_of_a_host_are_read_one_at_a_time(wheels: Wheels) -> None:

@@ -182,6 +182,9 @@ async def test_what_is_no_json_is_told_where(cms: Cms) -> None:
 
 async def test_other_types_methods_and_paths_are_problems_too(cms: Cms) -> None:
     assert (await cms.post(ITEM, **{"Content-Type": "text/plain"})).status_code == 415
+    packed = await cms.post(ITEM, **{"Content-Encoding": "gzip"})
+    assert (packed.status_code, packed.headers["accept-encoding"]) == (415, "identity")
+    assert "not compressed" in packed.json()["detail"]
     for answer, status in (
         (await cms.web.visitor.put(ARTICLES), 405),
         (await cms.web.visitor.get("/api/v1/nothing"), 404),

@@ -142,7 +142,9 @@ def _ask(cache: ChannelCache, article: Article, learnt: frozenset[str]) -> list[
 
 async def _learn(tx: AsyncConnection, recorded: Sequence[Article], *, now: datetime) -> None:
     """Remember the lines of articles that were marked matched just now, so each is counted once."""
-    for article in sorted(recorded, key=lambda one: one.source_id):  # two nodes never lock crosswise
-        await boilerplate.learn_lines(tx, article.source_id, hashes=learnable(article.item), now=now)
-    for source_id in sorted({article.source_id for article in recorded}):
+    lines: dict[int, list[frozenset[str]]] = {}
+    for article in recorded:
+        lines.setdefault(article.source_id, []).append(learnable(article.item))
+    for source_id in sorted(lines):  # two nodes never lock crosswise
+        await boilerplate.learn_lines(tx, source_id, articles=lines[source_id], now=now)
         await boilerplate.forget_lines(tx, source_id, now=now)

@@ -48,6 +48,10 @@ class Articles(HTTPEndpoint):
             return _unknown_key()
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in TAKEN:
             return problem(415, f"Send the articles as {TAKEN[0]}.", headers={"Accept": ", ".join(TAKEN)})
+        if request.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+            return problem(
+                415, "Send the articles as they are, not compressed.", headers={"Accept-Encoding": "identity"}
+            )
         async with site.brought:
             return await _take(site, key, await request.body(), now)
 

@@ -77,7 +77,7 @@ def _post() -> Schema:
                     "403": "The operator takes nothing from this key now.",
                     "408": "The body came too slowly. Nothing was stored.",
                     "413": f"More than {articles.MAX_POST_BYTES} bytes.",
-                    "415": "Not JSON by its Content-Type.",
+                    "415": "Not JSON by its Content-Type, or compressed.",
                     "422": "`errors` names each mistake. Nothing was stored.",
                     "429": "The key's budget is used up; Retry-After says for how long.",
                     "503": "The records cannot be reached. Nothing was stored.",
