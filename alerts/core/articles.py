@@ -102,6 +102,9 @@ def decide(sighting: Sighting, known: Sequence[Known], *, kind: SourceKind) -> D
     for one in known:
         if one.item_id == sighting.item.item_id and not _took_over(sighting, one, kind=kind):
             return _version(one, sighting)
+    for one in known:  # a site that goes to https does so in its ids, too, and often dates and edits everything anew
+        if _secure(one.item_id) == _secure(sighting.item.item_id) and not _took_over(sighting, one, kind=kind):
+            return _version(one, sighting)
     for one in known:
         if sighting.canonical_url is not None and one.canonical_url == sighting.canonical_url and _tells(sighting, one):
             return _version(one, sighting)
@@ -141,6 +144,11 @@ def similarity(one: str, other: str) -> float:
 def _version(known: Known, sighting: Sighting) -> Decision:
     novelty = Novelty.SEEN if known.content_hash == sighting.content_hash else Novelty.CHANGED
     return Decision(novelty=novelty, known=known)
+
+
+def _secure(item_id: str) -> str:
+    """Return an id that is an address as it is on a site that took to https."""
+    return f"https://{item_id.removeprefix('http://')}" if item_id.startswith("http://") else item_id
 
 
 def _took_over(sighting: Sighting, known: Known, *, kind: SourceKind) -> bool:

@@ -22,6 +22,7 @@ _TOKEN = re.compile(
 _DROPPED = frozenset(
     {"script", "style", "title", "textarea", "iframe", "noembed", "noframes", "template", "svg", "select"}
 )
+_CLOSED_IN_THEMSELVES = frozenset({"svg", "iframe"})
 _END_OF = {name: re.compile(rf"</{name}(?=[\s/>]|\Z)", re.IGNORECASE) for name in _DROPPED}
 _PARAGRAPHS = frozenset(
     {
@@ -54,8 +55,8 @@ def html_to_text(markup: str) -> str:
         name = (token["name"] or "").lower()
         if name == "pre":
             in_pre = token["end"] is None
-        # Only foreign elements can close themselves: <script/> is an open script.
-        opens = token["end"] is None and not (name == "svg" and token[0].endswith("/>"))
+        # Only foreign elements can close themselves: <script/> is an open script. A frame does in what XML tools wrote.
+        opens = token["end"] is None and not (name in _CLOSED_IN_THEMSELVES and token[0].endswith("/>"))
         if opens and name in _DROPPED:
             position = _after_element(name, markup, position)
         parts.append(token["cdata"] or _gap(name, ends=token["end"] is not None))

@@ -11,6 +11,7 @@ from alerts.sources.room import LARGE
 MAX_BODY = 10 * 1024 * 1024  # decoded bytes of a feed
 ACCEPTED = "gzip, deflate"
 
+_MOST_MEMBERS = 1_000  # of a gzip stream; tools that part one do so every 64 KiB
 _GZIP_HEADER = 16 + zlib.MAX_WBITS
 _ZLIB = 8  # the low half of the first byte of a zlib stream (RFC 1950); some servers send deflate without its wrapper
 
@@ -58,11 +59,15 @@ class _Inflating:
     def __init__(self, encoding: str) -> None:
         self._encoding = encoding
         self._stream: zlib._Decompress | None = None
+        self._members = 0
 
     def feed(self, chunk: bytes, *, room: int) -> bytes:
         out = bytearray()
         while chunk and len(out) < room:
             if self._stream is None or (self._stream.eof and self._encoding == "gzip" and chunk[:1] == b"\x1f"):
+                self._members += 1
+                if self._members > _MOST_MEMBERS:
+                    raise zlib.error("too many members")
                 self._stream = zlib.decompressobj(self._window(chunk[0]))
             elif self._stream.eof:
                 break  # padding after the end

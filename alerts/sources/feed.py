@@ -9,10 +9,8 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from html import unescape
 from time import struct_time
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
 import feedparser
 
@@ -25,19 +23,12 @@ from alerts.core.websub import hub_links
 from alerts.sources.encoding import decode_feed
 from alerts.sources.entries import Entry, ParsedFeed, to_items
 from alerts.sources.json_feed import read_json_feed
+from alerts.sources.mended_xml import mended, root_name, with_absolute_base, without_noise, without_page_around
 
 MAX_HTML = 1_000_000  # characters of one field that are read
 _LONGEST_TTL = timedelta(days=365)
 
-_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _DECLARATION = re.compile(r"\A<\?xml[^>]*\?>", re.IGNORECASE)
-_ROOT = re.compile(
-    r"\A(?:\s++|<\?.*?\?>|<!--.*?-->|<!doctype[^>\[]*+(?:\[[^\]]*+\])?\s*+>)*+<(?:[\w.-]++:)?([\w.-]++)",
-    re.IGNORECASE | re.DOTALL,
-)
-_BASE = re.compile(
-    r"""(?P<before>\A[^>]*?\sxml:base\s*=\s*)(?P<quote>["'])(?P<base>[^"'<>]*)(?P=quote)""", re.IGNORECASE
-)
 _FEED_ROOTS = frozenset({"rss", "feed", "rdf", "channel"})
 _END = re.compile(r"</(?:[\w.-]+:)?(?:rss|feed|channel)\s*>", re.IGNORECASE)
 _RDF_END = re.compile(r"</(?:[\w.-]+:)?rdf\s*>", re.IGNORECASE)  # its channel ends before its items begin
@@ -50,20 +41,18 @@ def parse_feed(body: bytes, *, url: str, charset: str | None = None) -> ParsedFe
     A login page, an empty answer and half a feed are errors, so that a poll that brought nothing is never taken for a
     source that has nothing.
     """
-    text = _NOT_XML.sub("", decode_feed(body, charset=charset)).lstrip("\ufeff \t\r\n")
+    text = without_noise(decode_feed(body, charset=charset)).lstrip("\ufeff \t\r\n")
     if not text:
         raise FetchError("the answer is empty")
     if text.startswith(("{", "[")):
         return read_json_feed(text, url=url)
-    return _read_xml(text, url=url)
+    return _read_xml(mended(text), url=url)
 
 
 def _read_xml(text: str, *, url: str) -> ParsedFeed:
     """Read RSS or Atom; feedparser gets UTF-8 without a declaration, so that it has nothing to guess."""
-    found = _ROOT.match(text)
-    root = found[1].lower() if found else ""
-    if found:
-        text = text[: found.end()] + _with_absolute_base(text[found.end() :], url)
+    text = with_absolute_base(without_page_around(text), url)
+    root = root_name(text)
     data = _DECLARATION.sub("", text, count=1).encode("utf-8")
     # It is not told where the feed came from: an id that is no link would become one, and another when the feed moves.
     headers = {"content-type": "application/xml; charset=utf-8"}
@@ -84,15 +73,6 @@ def _read_xml(text: str, *, url: str) -> ParsedFeed:
     entries = (_entry(entry, feed, version=version, url=url) for entry in parsed.get("entries", []))
     links = ((_text(link.get("rel")), _text(link.get("href"))) for link in feed.get("links") or ())
     return ParsedFeed(items=to_items(entries), ttl=_ttl(feed.get("ttl")), links=hub_links(links, base=url))
-
-
-def _with_absolute_base(rest: str, url: str) -> str:
-    """Return what follows the root's name with its ``xml:base`` absolute, where it has one: feedparser has no other."""
-    found = _BASE.match(rest)
-    base = web_link(unescape(found["base"]), base=url) if found else None
-    if found is None or base is None:
-        return rest
-    return f"{found['before']}{quoteattr(base)}{rest[found.end() :]}"
 
 
 def _entry(entry: dict[str, Any], feed: Mapping[str, Any], *, version: str, url: str) -> Entry:
@@ -143,8 +123,10 @@ def _link(entry: Mapping[str, Any], base: str) -> str | None:
 
 
 def _author(values: Mapping[str, Any]) -> str | None:
-    detail = values.get("author_detail") or {}
-    return without_entities(_text(detail.get("name")) or _text(values.get("author"))) or None
+    """Return the names of all who wrote it; an address where there is no name."""
+    named = [_text(author.get("name")) or _text(author.get("email")) for author in values.get("authors") or ()]
+    names = list(dict.fromkeys(filter(None, map(without_entities, named))))
+    return ", ".join(names) or without_entities(_text(values.get("author"))) or None
 
 
 def _tags(entry: Mapping[str, Any]) -> Iterator[str]:

@@ -18,7 +18,7 @@ from alerts.sources.entries import Entry, ParsedFeed, to_items
 def read_json_feed(text: str, *, url: str) -> ParsedFeed:
     """Return the feed's items; what is of a wrong type counts as missing. Raise FetchError for other JSON."""
     try:
-        document = json.loads(text)
+        document = json.loads(text, strict=False)  # line ends within texts are common
     except (ValueError, RecursionError) as error:
         raise FetchError("the answer is no sound JSON; it may have broken off") from error
     items = document.get("items") if isinstance(document, Mapping) else None

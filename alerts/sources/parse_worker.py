@@ -69,7 +69,7 @@ def _parse(body: bytes, url: str, charset: str | None) -> list[dict[str, object]
         values = asdict(item)
         values["published_at"] = item.published_at and item.published_at.isoformat()
         items.append(values)
-    ttl_s = parsed.ttl and parsed.ttl.total_seconds()
+    ttl_s = None if parsed.ttl is None else parsed.ttl.total_seconds()  # a feed may be fresh for no time at all
     return [{"items": len(items), "ttl_s": ttl_s, "hub": parsed.links.hub, "topic": parsed.links.topic}, *items]
 
 

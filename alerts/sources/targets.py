@@ -25,6 +25,8 @@ _ALSO_REFUSED = tuple(
         "2002::/16",  # 6to4 (RFC 3056)
         "2001::/32",  # Teredo (RFC 4380)
         "fec0::/10",  # site-local, once (RFC 3879)
+        "192.88.99.0/24",  # 6to4's relays, once (RFC 7526)
+        "3fff::/20",  # examples (RFC 9637)
         "192.0.0.0/24",  # protocol assignments (RFC 6890), which Python releases judge differently
         "168.63.129.16/32",  # Azure
     )

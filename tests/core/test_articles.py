@@ -264,3 +264,16 @@ class TestText:
     def test_texts_of_a_word_or_two_are_compared_too(self) -> None:
         assert similarity("Sold out", "sold  OUT") == 1
         assert similarity("", "") == 0
+
+
+def test_an_id_that_only_went_to_https_is_the_same_however_it_is_dated_and_edited() -> None:
+    old = replace(ITEM, item_id="http://news.example/?p=1", published_at=NOON - 9 * DAY)
+    new = replace(ITEM, item_id="https://news.example/?p=1", title="Ships", body="Look.", published_at=NOON)
+
+    assert verdict(new, known(old)) is Novelty.CHANGED
+    assert verdict(old, known(new)) is Novelty.CHANGED
+    assert verdict(replace(new, item_id="https://news.example/?p=2"), known(old)) is Novelty.NEW
+    assert verdict(replace(new, item_id="https://news.example/?p=1#c2"), known(old)) is Novelty.NEW
+    assert verdict(replace(new, url="https://news.example/ships"), known(old)) is Novelty.NEW, (
+        "another one took it over"
+    )

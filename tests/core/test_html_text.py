@@ -26,6 +26,7 @@ from alerts.core.html_text import html_to_text, without_entities
         ("x<STYLE>p{}</Style >y", "xy"),
         ("x<script>never ends", "x"),
         ("x<script/>still script", "x"),
+        ("x<iframe src='v'/>y<iframe>fallback</iframe>z<iframe>never ends", "xyz"),
         ("x<svg/>y<svg><text>label</text></svg>z", "xyz"),
         ("<title>Not the text</title>text", "text"),
         ("x<!-- no -->y<!-->z<!---->!", "xyz!"),

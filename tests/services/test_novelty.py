@@ -209,6 +209,24 @@ async def test_an_old_story_at_first_sight_is_stored_and_mailed_to_nobody(newsro
     assert await newsroom.alerted() == []
 
 
+async def test_a_site_that_went_to_https_dates_anew_and_edits_at_once_makes_no_news(newsroom: Newsroom) -> None:
+    old = [
+        replace(one, guid=one.link.replace("https:", "http:"), link=one.link.replace("https:", "http:"))
+        for one in KNOWN
+    ]
+    await newsroom.publish(rss(old))
+
+    moved = [
+        replace(one, guid=one.link, text=f"Look {n}.", dated="Fri, 02 Jan 2026 12:00:00 GMT")
+        for n, one in enumerate(KNOWN)
+    ]
+    for feed in (rss(moved), rss(old), atom(moved)):
+        assert (await newsroom.publish(feed)).new == 0
+    await newsroom.publish(rss([piece(11), *moved]))
+
+    assert [one.item.title for one in await newsroom.alerted()] == [piece(11).title]
+
+
 async def test_a_story_that_dropped_out_and_comes_back_after_a_month_is_no_news(newsroom: Newsroom) -> None:
     await newsroom.publish(rss(KNOWN))
     await newsroom.publish(rss(KNOWN[1:]))

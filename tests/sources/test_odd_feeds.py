@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from alerts.core.errors import FetchError
 from alerts.core.model import Item
 from alerts.sources.encoding import decode_feed
 from alerts.sources.feed import parse_feed
+from alerts.sources.mended_xml import mended, root_name, with_absolute_base, without_page_around
 
 URL = "https://news.example/cars/feed.xml"
 
@@ -143,6 +147,92 @@ class TestWrittenTwice:
         feed = feed.replace("<rss ", '<rss xmlns:dc="http://purl.org/dc/elements/1.1/" ')
 
         assert [item.language for item in items(feed)] == ["de-AT", "en"]
+
+
+class TestMended:
+    @pytest.mark.parametrize(
+        ("written", "title"),
+        [
+            ("Boats &#55357;&#56832; &#xD83D;&#xDE00;!", "Boats 😀 😀!"),  # UTF-16's halves
+            ("Boats &#xD83D; &#56832;&#55357;.", "Boats \ufffd \ufffd\ufffd."),
+            ("Boa&#11;t&#x0;s&#x1F;&#xFFFE;&#1114112;", "Boats"),
+            ("Fish & chips &nbsp; R&D &copy=2", "Fish & chips R&D &copy=2"),
+            ("<![CDATA[Fish & chips &amp; peas]]>", "Fish & chips & peas"),
+        ],
+    )
+    def test_a_slip_in_a_title_spoils_neither_it_nor_the_feed(self, written: str, title: str) -> None:
+        read = items(rss(f"<title>{written}</title>", "<title>Next</title>"))
+
+        assert [item.title for item in read] == [title, "Next"]
+
+    def test_ampersands_in_links_are_no_entities(self) -> None:
+        links = (
+            "https://a.example/?a=1&copy=2&lang=en&lt=3&b",
+            "https://a.example/?a=1&amp;copy=2&amp;lang=en&amp;lt=3&amp;b",
+        )
+
+        for link in (*links, f"<![CDATA[{links[0]}]]>"):
+            assert items(rss(f"<title>x</title><link>{link}</link>"))[0].url == links[0]
+
+    def test_a_page_around_a_feed_falls_away(self) -> None:
+        feed = rss("<title>Boats</title>")
+
+        for page in (
+            f"<!doctype html><html><head></head><body>\n{feed}</body></html>",
+            f"<b>Warning</b>: slow\n{feed}<p>x",
+        ):
+            assert [item.title for item in items(page)] == ["Boats"]
+        with pytest.raises(FetchError, match="is no feed"):
+            items("<html><body><rss version='2.0'>… is how a feed begins</body></html>")
+
+    @pytest.mark.parametrize(
+        "people",
+        [
+            (
+                '<dc:creator xmlns:dc="http://purl.org/dc/elements/1.1/">Alice</dc:creator>'
+                '<dc:creator xmlns:dc="http://purl.org/dc/elements/1.1/">Bob</dc:creator>'
+            ),
+            (
+                '<author xmlns="http://www.w3.org/2005/Atom"><name>Alice</name><email>a@x.example</email></author>'
+                '<author xmlns="http://www.w3.org/2005/Atom"><name>Bob</name></author>'
+            ),
+        ],
+    )
+    def test_all_authors_are_named(self, people: str) -> None:
+        assert items(rss(f"<title>x</title>{people}"))[0].author == "Alice, Bob"
+
+    def test_line_ends_within_json_are_part_of_it(self) -> None:
+        assert items('{"items": [{"id": "1", "title": "Boats\n and\tcars"}]}')[0].title == "Boats and cars"
+
+    @given(st.text(alphabet="&#x;0123456789aDd<>![CDATA]-- amplt\u2028\x0b"))
+    def test_what_is_mended_needs_no_more_mending(self, text: str) -> None:
+        assert mended(mended(text)) == mended(text)
+
+    @pytest.mark.parametrize(
+        "piece",
+        [
+            "<!--",
+            "<![CDATA[",
+            "&",
+            "&#",
+            "&#1;",
+            "&#55357;",
+            "<?",
+            "<!doctype x [",
+            "<a xml:base=",
+            " xml:base",
+            "<rss ",
+        ],
+    )
+    def test_what_is_made_to_take_long_does_not(self, piece: str) -> None:
+        text = piece * (2_000_000 // len(piece))
+        began = time.process_time()
+
+        for begun in (text, "<html>" + text, "<feed " + text):
+            with_absolute_base(without_page_around(mended(begun)), URL)
+            root_name(begun)
+
+        assert time.process_time() - began < 5
 
 
 class TestDates:

@@ -33,9 +33,25 @@ def children() -> set[int]:
         return {int(pid) for pid in listed.read().split()}
 
 
-async def test_a_child_reads_what_we_would() -> None:
+@pytest.mark.parametrize(
+    "feed",
+    [
+        FEED,
+        FEED.replace(b"<ttl>5<", b"<ttl>0<"),
+        FEED.replace(
+            b"<ttl>5</ttl>",
+            b"<atom:link xmlns:atom='http://www.w3.org/2005/Atom' rel='hub' href='https://h.example/'/>",
+        ),
+        FEED.replace(b"Xiaomi", b"&#xd83d;&#xde00; &#xdead; \xf0\x9f\x98\x80 \xff"),
+        FEED.replace(b"Mon, 05 Jan 2026", b"Mon, 05 Jan 1026").replace(b"<guid>1<", b"<guid><"),
+        b"<feed xmlns='http://www.w3.org/2005/Atom'/>",
+        b'{"items": [{"id": 1e400, "title": "\\ud83d", "date_published": 1e999}]}',
+    ],
+    ids=["rss", "ttl of nothing", "hub", "letters", "date", "empty", "json"],
+)
+async def test_a_child_reads_what_we_would(feed: bytes) -> None:
     async with ParserProcess(children=1) as parser:
-        assert await parser.parse(FEED, url=URL) == parse_feed(FEED, url=URL)
+        assert await parser.parse(feed, url=URL) == parse_feed(feed, url=URL)
 
 
 async def test_no_child_is_started_before_there_is_work_and_none_is_left_after_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import itertools
 import socket
 import time
@@ -96,9 +97,10 @@ class TestWaysInside:
         [
             *("127.0.0.1", "10.1.2.3", "172.31.255.255", "192.168.0.1", "169.254.169.254", "100.64.0.1"),
             "0.0.0.0",  # noqa: S104 - to be refused
-            *("255.255.255.255", "224.0.0.1", "192.0.2.1", "198.18.0.1", "168.63.129.16"),
+            *("255.255.255.255", "224.0.0.1", "192.0.2.1", "198.18.0.1", "168.63.129.16", "192.88.99.1"),
             *("::1", "::", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "fe80::1", "fc00::1", "fec0::1", "ff02::1"),
-            *("64:ff9b::a00:1", "2002:7f00:1::1", "2001:0:0:1::1", "2001:db8::1"),
+            *("64:ff9b::a00:1", "64:ff9b:1::a00:1", "2002:7f00:1::1", "2001:0:0:1::1", "2001:db8::1", "3fff::1"),
+            *("::127.0.0.1", "::ffff:0:7f00:1", "2001:20::1", "5f00::1", "100::1"),
         ],
     )
     async def test_a_name_leads_to_no_address_inside(self, address: str) -> None:
@@ -188,6 +190,44 @@ class TestAnswersWithoutEnd:
         assert time.monotonic() - began < 4
 
 
+class TestAnswersOfManyParts:
+    @pytest.mark.parametrize("pieces", [1, 400_000])
+    async def test_an_archive_of_endless_empty_archives_is_dropped_at_once(
+        self, server: FeedServer, pieces: int
+    ) -> None:
+        server.pages["/feed"] = answer(gzip.compress(b"") * pieces + gzip.compress(FEED), content_encoding="gzip")
+        began = time.process_time()
+        async with Fetcher() as fetcher:
+            if pieces == 1:
+                assert (await fetcher.fetch(server.url(), allow_private=True)).body == FEED
+            else:
+                with pytest.raises(FetchError, match="damaged"):
+                    await fetcher.fetch(server.url(), allow_private=True)
+
+        assert time.process_time() - began < 0.5
+
+    @pytest.mark.parametrize(
+        ("head", "is_read"),
+        [
+            (f"Content-Length: {len(FEED) - 9}", False),
+            (f"Content-Length: {len(FEED) + 9}", False),
+            ("Content-Length: -5", False),
+            (f"Content-Length: {len(FEED)}\r\nContent-Length: 5", False),
+            ("Content-Length: 5\r\nTransfer-Encoding: chunked", False),
+            (f"X-Note: one\r\n  two\r\nContent-Length: {len(FEED)}", True),
+            ("Connection: close", True),
+        ],
+    )
+    async def test_a_length_that_lies_is_no_feed(self, server: FeedServer, head: str, *, is_read: bool) -> None:
+        server.pages["/feed"] = f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n".encode() + FEED
+        async with Fetcher(limits=SHORT) as fetcher:
+            if is_read:
+                assert (await fetcher.fetch(server.url(), allow_private=True)).body == FEED
+            else:
+                with pytest.raises(FetchError):
+                    await fetcher.fetch(server.url(), allow_private=True)
+
+
 def in_rss(title: str, *, doctype: str) -> bytes:
     return (
         f"<?xml version='1.0'?>{doctype}<rss version='2.0'><channel><title>News</title>"
@@ -202,12 +242,20 @@ def unfolding() -> Iterator[bytes]:
     yield in_rss("a &f; b", doctype='<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]>')
     yield in_rss("a &f; b", doctype='<!DOCTYPE x SYSTEM "file:///etc/passwd">')
     yield in_rss("a b", doctype='<!DOCTYPE x [<!ENTITY % p SYSTEM "file:///etc/passwd"> %p;]>')
+    laughs = in_rss("a &l11; &f; b", doctype=f'<!DOCTYPE x [<!ENTITY l0 "lol">{lol}<!ENTITY f SYSTEM "/etc/passwd">]>')
+    for encoding in ("utf-16", "utf-16-be", "utf-32", "utf-7"):
+        yield laughs.decode().replace("'1.0'", f"'1.0' encoding='{encoding}'").encode(encoding)
     yield in_rss("<xi:include xmlns:xi='http://www.w3.org/2001/XInclude' href='/etc/passwd'/>a", doctype="")
 
 
 class TestDocumentsThatUnfold:
     @pytest.mark.parametrize(
-        "body", list(unfolding()), ids=["laughs", "quadratic", "entity", "subset", "parameter", "xinclude"]
+        "body",
+        list(unfolding()),
+        ids=[
+            *("laughs", "quadratic", "entity", "subset", "parameter"),
+            *("utf-16", "utf-16 without a mark", "utf-32", "utf-7", "xinclude"),
+        ],
     )
     def test_nothing_unfolds_and_no_file_is_read(self, body: bytes) -> None:
         began = time.process_time()

@@ -15,10 +15,11 @@ from html import unescape
 
 from alerts.core.dates import read_moment
 from alerts.core.errors import ArticleError
-from alerts.core.html_text import html_to_text
+from alerts.core.html_text import html_to_text, without_entities
 from alerts.core.items import Parsed, ParsedItem, make_item, web_url
 from alerts.core.text import clean_line, fold
 from alerts.sources.formats import json_ld
+from alerts.sources.formats.fields import Fields
 from alerts.sources.formats.file_name import title_in_name
 from alerts.sources.formats.html_tags import Tag, find_tags
 
@@ -73,8 +74,8 @@ def read(path_name: str, text: str, time_zone: tzinfo) -> Parsed:
     heading, body = _text(page)
     body = body or html_to_text(article.text("articlebody"))
     # 2. The title, which the text does not repeat.
-    title = next(filter(None, map(clean_line, (page.first("og:title", "twitter:title"), article.text("headline")))), "")
-    title = title or heading or page.title
+    told = (page.first("og:title", "twitter:title"), _plain(article, "headline"))
+    title = next(filter(None, map(clean_line, told)), "") or heading or page.title
     if not title and not body:
         raise ArticleError("holds no text")
     body = _without_title(body, (title, heading))
@@ -83,7 +84,7 @@ def read(path_name: str, text: str, time_zone: tzinfo) -> Parsed:
     item = make_item(
         item_id=path_name,
         title=title or title_in_name(path_name),
-        summary=[page.first("og:description", "description", "twitter:description") or article.text("description")],
+        summary=[page.first("og:description", "description", "twitter:description") or _plain(article, "description")],
         body=body,
         url=_url(page.canonical, page.first("og:url"), article.text("url", "mainentityofpage")),
         author=article.names("author") or page.first("author", "article:author", "parsely-author"),
@@ -122,7 +123,7 @@ def _note(page: _Page, tag: Tag, attributes: dict[str, str]) -> None:
     """Keep what a start tag says of the page."""
     if tag.name == "meta":
         name = attributes.get("property") or attributes.get("name") or attributes.get("itemprop") or ""
-        if value := clean_line(attributes.get("content", "")):
+        if value := clean_line(without_entities(attributes.get("content", ""))):
             page.meta[name.strip().lower()].append(value)
     elif tag.name == "link" and "canonical" in attributes.get("rel", "").lower().split():
         page.canonical = page.canonical or attributes.get("href", "")
@@ -131,7 +132,7 @@ def _note(page: _Page, tag: Tag, attributes: dict[str, str]) -> None:
     elif tag.name == "script" and "ld+json" in attributes.get("type", "").lower():
         page.scripts.append(tag.text)
     elif tag.name == "title":
-        page.title = page.title or clean_line(unescape(tag.text))
+        page.title = page.title or clean_line(without_entities(unescape(tag.text)))
     elif tag.name == "time":
         page.time = page.time or attributes.get("datetime", "")
 
@@ -190,6 +191,11 @@ def _without_title(body: str, titles: Iterable[str]) -> str:
     while paragraphs and fold(paragraphs[0]) in folded:
         del paragraphs[0]
     return "\n\n".join(paragraphs)
+
+
+def _plain(article: Fields, key: str) -> str:
+    """Return what search engines are told; what is HTML's elsewhere is escaped in it as often as not."""
+    return without_entities(article.text(key))
 
 
 def _values(page: _Page, names: Iterable[str]) -> list[str]:

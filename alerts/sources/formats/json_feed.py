@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import tzinfo
 
 from alerts.core.errors import ArticleError
-from alerts.core.html_text import html_to_text
+from alerts.core.html_text import html_to_text, without_entities
 from alerts.core.items import Parsed, ParsedItem, make_item
 from alerts.core.text import clean_line, clean_text, excerpt
 from alerts.sources.formats.fields import Fields
@@ -60,8 +60,8 @@ def _item(values: object, feed: Mapping[str, object], path_name: str, time_zone:
     published_at = fields.moment("date_published", time_zone=time_zone)
     content = fields.text("content_text")
     body = clean_text(content) if content else html_to_text(fields.text("content_html"))
-    summary = fields.lines("summary")
-    title = clean_line(fields.text("title"))
+    summary = [without_entities(line) for line in fields.lines("summary")]
+    title = clean_line(without_entities(fields.text("title")))
     if not title:
         title = excerpt((body or "\n".join(summary)).split("\n", maxsplit=1)[0], LONGEST_MADE_TITLE)
     if not title:
