@@ -17,12 +17,12 @@ def kept(
     headers = {"Cache-Control": f"public, max-age={seconds}", "ETag": f'"{hashlib.sha256(content).hexdigest()[:24]}"'}
     if modified_at is not None:
         headers["Last-Modified"] = format_datetime(modified_at.astimezone(UTC), usegmt=True)
-    if _is_known(request, headers["ETag"], modified_at):
+    if is_known(request, headers["ETag"], modified_at):
         return Response(status_code=304, headers=headers)
     return Response(content, headers=headers | {"Content-Type": media_type})
 
 
-def _is_known(request: Request, etag: str, modified_at: datetime | None) -> bool:
+def is_known(request: Request, etag: str, modified_at: datetime | None = None) -> bool:
     """Say whether the asker has this already; a tag counts before a date, as it is exact."""
     tags = request.headers.get("if-none-match")
     if tags is not None:

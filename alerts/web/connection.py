@@ -50,6 +50,10 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
         self._forget_time()
 
+    def _should_upgrade(self) -> bool:
+        """Go on without: we speak nothing else (RFC 9110, 7.8), and who asks for it is no news for the log."""
+        return False
+
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP."""
         headers = [("Content-Type", "text/plain; charset=utf-8"), ("Connection", "close"), *SAFE_HEADERS.items()]

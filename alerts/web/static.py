@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from alerts.web.conditional import is_known
 from alerts.web.pages import STATIC, version_of
 from alerts.web.state import state_of
 
@@ -29,7 +30,7 @@ async def static_file(request: Request) -> Response:
     headers = {"Content-Type": STATIC[name], "Cache-Control": cached, "ETag": f'"{version}"'}
     if name in FOREIGN:
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    if request.headers.get("if-none-match") == headers["ETag"]:
+    if is_known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(content, headers=headers)
 

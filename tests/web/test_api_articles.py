@@ -172,6 +172,8 @@ async def test_what_is_no_json_is_told_where(cms: Cms) -> None:
         (b"", "line 1, column 1"),
         (b'{"id": "1",\n}', "line 2, column 1"),
         (b'{"id": NaN}', "NaN"),
+        (b'{"id": "1", "id": "2"}', "'id' stands twice"),
+        (b'{"id": ' + b"9" * 5_000 + b"}", "a number of 5000 digits is too long"),
         (b"\xff", "byte 0"),
         (b"[" * 100_000, "nested"),
     ):

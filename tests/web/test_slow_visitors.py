@@ -116,6 +116,15 @@ async def test_a_request_with_two_ends_is_refused_and_what_may_be_hidden_in_it_i
     assert came.count(b"HTTP/1.1") == 1
 
 
+async def test_who_wants_another_protocol_gets_this_one_and_writes_nothing_into_the_log(
+    server: WebServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\n\r\n"
+    came, _ = await until_closed(server, asked)
+    assert came.startswith(b"HTTP/1.1 200")
+    assert [one.message for one in caplog.records if one.name.startswith("uvicorn") and one.levelname != "INFO"] == []
+
+
 async def test_even_what_is_no_http_gets_our_headers(server: WebServer) -> None:
     came, _ = await until_closed(server, b"GET /a b HTTP/1.1\r\n\r\n")
     assert came.startswith(b"HTTP/1.1 400")

@@ -16,6 +16,7 @@ from alerts.core.api_keys import bearer_of
 from alerts.core.errors import InputError
 from alerts.core.model import Novelty
 from alerts.core.posted import Post, check_post
+from alerts.core.text import excerpt
 from alerts.services.post_articles import (
     BudgetSpentError,
     Placed,
@@ -34,6 +35,7 @@ MAX_POST_BYTES = 2 << 20
 TAKEN = ("application/json", "application/feed+json")
 _ASK_FOR_KEY = {"WWW-Authenticate": 'Bearer realm="articles"'}
 _LARGEST_ID = 1 << 53
+_LONGEST_NUMBER = 100  # digits; nothing that is posted needs a tenth of it
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -103,13 +105,30 @@ def _unknown_key() -> Response:
 def _load(body: bytes) -> object:
     """Read JSON as RFC 8259 has it; raise ValueError that says where it is not."""
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=_no_number)
+        text = body.decode("utf-8")
+        return json.loads(text, parse_constant=_no_number, parse_int=_integer, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         raise ValueError(f"line {error.lineno}, column {error.colno}: {error.msg}") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"byte {error.start} is no UTF-8") from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def _object(members: list[tuple[str, object]]) -> dict[str, object]:
+    """Make an object; of two members of one name nobody knows which is meant (RFC 8259, 4)."""
+    made: dict[str, object] = {}
+    for name, value in members:
+        if name in made:
+            raise ValueError(f"{excerpt(name, 60)!r} stands twice in one object")
+        made[name] = value
+    return made
+
+
+def _integer(written: str) -> int:
+    if len(written) > _LONGEST_NUMBER:
+        raise ValueError(f"a number of {len(written)} digits is too long")
+    return int(written)
 
 
 def _no_number(written: str) -> NoReturn:
