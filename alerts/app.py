@@ -64,10 +64,10 @@ class App:
     async def join(cls, config: Config, *, inline: bool = False) -> App:
         """Open the ledger beside a process that has opened it with this config: its sources and channels stand.
 
-        ``inline``: for a process that does little else than send, see ``Database.open``.
+        ``inline``: for a process that does little else than send, see ``Database.open``; it makes no ledger.
         """
         templates = load_templates(config.templates)
-        db = await Database.open(config.database, inline=inline)
+        db = await Database.open(config.database, inline=inline, make=not inline)
         try:
             async with db.transaction() as tx:
                 secrets, ledger = await load_secrets(tx), await ledger_id(tx)

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from alerts.core.model import Item
+
 DOCS = Path(__file__).parents[1] / "docs"
 MANUAL = DOCS / "performance.md"
 
@@ -28,6 +30,11 @@ def machine() -> str:
 def spread(values: Sequence[float]) -> str:
     """Say how far the runs lie apart."""
     return f"{min(values):,.0f} to {max(values):,.0f}"
+
+
+def characters(item: Item) -> int:
+    """Return how long an article is, as far as it is laid out."""
+    return len(item.title) + len(item.body) + sum(map(len, item.summary))
 
 
 def keep(section: str, text: str, *, page: Path = MANUAL) -> None:

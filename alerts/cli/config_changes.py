@@ -35,7 +35,7 @@ async def changes_of(config: Config) -> list[BackTest]:
 
 async def _compared(db: Database, config: Config) -> list[BackTest]:
     async with asyncio.timeout(_ANSWER_S):
-        edits = [edit for edit in await edits_of(db, config.channels) if edit.old is not None]
+        edits = [edit for edit in await edits_of(db, config.channels, config.aliases) if edit.old is not None]
     if len(edits) > MOST_COMPARED:
         note(f"{len(edits)} queries differ; the first {MOST_COMPARED} are compared")
     return await back_test(

@@ -58,10 +58,10 @@ async def _compare(app: App, slug: str, query: str | None) -> tuple[Channel, Bac
     )[0]
 
 
-def tell_progress(done: int, total: int) -> None:
-    """Say on stderr how far a back-test is, every few thousand articles."""
+def tell_progress(done: int, total: int, *, of: str = "articles of the last 30 days") -> None:
+    """Say on stderr how far it is, every few thousand articles."""
     if done % _TELLS_AT == 0 and done < total:
-        note(f"asked about {done:,} of {total:,} articles of the last 30 days …")
+        note(f"asked about {done:,} of {total:,} {of} …")
 
 
 def change_as_dict(change: BackTest) -> dict[str, Any]:
@@ -98,6 +98,8 @@ def say_change(change: BackTest) -> None:
 def summary_of(change: BackTest) -> str:
     """Say a back-test in one line."""
     name = change.edit.slug or "the query"
+    if change.edit.old == change.edit.new:
+        name = f"{name} (its aliases changed)"
     if change.edit.old is None:
         found = f"in the last 30 days {change.after} of {change.articles} articles"
         return f"{name} is new: {found}; {volume(change.mails_after)}"

@@ -11,7 +11,7 @@ from alerts.app import App, utc_now
 from alerts.cli.context import run_async
 from alerts.cli.hubs import hub_as_dict, hub_in_words
 from alerts.cli.output import JsonOption, note, print_json, say
-from alerts.core.model import FloodDecision, Source
+from alerts.core.model import Content, FloodDecision, Source
 from alerts.services.decide_flood import Decided, Reach, decide_flood, find_flood, reach_of_flood
 from alerts.services.sources import hubs_by_source
 from alerts.storage.floods import Flood
@@ -21,6 +21,7 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As `alerts so
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 AsDict = Callable[[Source], dict[str, Any]]
 
+_TOLD_EVERY = 10_000  # articles
 _DONE = {
     FloodDecision.RELEASED: "released, each is mailed as usual",
     FloodDecision.DIGEST: "released as digest, one mail a subscriber",
@@ -96,7 +97,7 @@ def _decide(ctx: typer.Context, name: str, decision: FloodDecision, *, yes: bool
         typer.confirm(f"{_articles(reach.flood)} {_DONE[decision]}: {mails} mails. Go on?", abort=True, err=True)
 
     async def act(app: App) -> Decided:
-        return await decide_flood(app.db, reach.flood.id, decision, now=app.clock())
+        return await decide_flood(app.db, reach.flood.id, decision, now=app.clock(), on_progress=_progress(reach.flood))
 
     done = run_async(ctx, act)
     if json:
@@ -107,6 +108,16 @@ def _decide(ctx: typer.Context, name: str, decision: FloodDecision, *, yes: bool
         say(f"{reach.source.name}: {done.articles} articles {_DONE[decision]}; {mails} mails at most")
     else:
         say(f"{reach.source.name}: done before, {done.decided_at:%Y-%m-%d %H:%M} UTC; nothing changed")
+
+
+def _progress(flood: Flood) -> Callable[[int], None]:
+    """Say how far a long decision came; killed, the daemon goes on with it."""
+
+    def tell(done: int) -> None:
+        if done % _TOLD_EVERY == 0:
+            note(f"{done} of {_articles(flood)}")
+
+    return tell
 
 
 def _say_source(facts: dict[str, Any], flood: Flood | None, reach: Reach | None) -> None:
@@ -128,6 +139,8 @@ def _say_reach(reach: Reach, *, to: Callable[[str], None] = say) -> None:
     to(f"alerts sources release: {reach.mails} mails at most, one an article")
     to(f"alerts sources release --as-digest: {reach.digests} mails, one a subscriber")
     to("alerts sources drop: no mail")
+    if reach.source.content is Content.PAGE:
+        to("the pages of a flood are not read: its mails quote what the feed says, not the pages (content: page)")
 
 
 def _held(flood: Flood) -> str:
@@ -139,8 +152,13 @@ def _articles(flood: Flood) -> str:
 
 
 def _reach_as_dict(reach: Reach) -> dict[str, Any]:
-    mails = {"mails": reach.mails, "mails_as_digest": reach.digests}
+    mails = {"mails": reach.mails, "mails_as_digest": reach.digests, "text_of": _text_of(reach.source)}
     return {**(held_as_dict(reach.flood) or {}), "channels": _channels_as_list(reach), **mails}
+
+
+def _text_of(source: Source) -> str:
+    """Name what a release's mails quote: of a flood no page was read."""
+    return Content.CONTENT if source.content is Content.PAGE else source.content
 
 
 def _channels_as_list(reach: Reach) -> list[dict[str, Any]]:

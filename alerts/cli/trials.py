@@ -63,12 +63,11 @@ def try_(
 async def _test(app: App, slug: str | None, limit: int) -> list[_Tested]:
     """Test the channels as the config has them, whatever is in force, and those added by hand."""
     declared = app.config.channels
-    trials = await try_channels(app.db, slug=slug, limit=limit, declared=declared)
+    read = reader_of(app.config.aliases)
+    trials = await try_channels(app.db, slug=slug, limit=limit, declared=declared, read=read, progress=_tell)
     wanted = {one.slug: one for one in declared if slug in {None, one.slug}}
-    failures = await failing_examples(
-        wanted.values(), time_zone=ZoneInfo(app.config.site.time_zone), read=reader_of(app.config.aliases)
-    )
-    changes = await _changes(app, list(wanted.values()))
+    failures = await failing_examples(wanted.values(), time_zone=ZoneInfo(app.config.site.time_zone), read=read)
+    changes = await _changes(app, list(wanted.values()), slug)
     mails = await _mails_in_force(app)
     return [
         _Tested(
@@ -82,8 +81,8 @@ async def _test(app: App, slug: str | None, limit: int) -> list[_Tested]:
     ]
 
 
-async def _changes(app: App, declared: list[ChannelConfig]) -> dict[str | None, BackTest]:
-    edits = await edits_of(app.db, declared)
+async def _changes(app: App, declared: list[ChannelConfig], slug: str | None) -> dict[str | None, BackTest]:
+    edits = [edit for edit in await edits_of(app.db, declared, app.config.aliases) if slug in {None, edit.slug}]
     tested = await back_test(app.db, edits, now=app.clock(), progress=tell_progress, read=reader_of(app.config.aliases))
     return {one.edit.slug: one for one in tested}
 
@@ -94,12 +93,16 @@ async def _mails_in_force(app: App) -> dict[str | None, int | None]:
 
 
 async def _test_query(app: App, query: str, limit: int) -> list[_Tested]:
-    trial = await try_query(app.db, query, limit=limit)
+    trial = await try_query(app.db, query, limit=limit, read=reader_of(app.config.aliases), progress=_tell)
     edit = Edit(slug=None, old=None, new=query)
     (change,) = await back_test(
         app.db, [edit], now=app.clock(), progress=tell_progress, read=reader_of(app.config.aliases)
     )
     return [_Tested(trial=trial, examples=0, failures=[], change=None, mails=change.mails_after)]
+
+
+def _tell(done: int, most: int) -> None:
+    tell_progress(done, most, of="articles")
 
 
 def _as_dict(tested: _Tested) -> dict[str, Any]:
@@ -110,9 +113,7 @@ def _as_dict(tested: _Tested) -> dict[str, Any]:
         "problem": trial.problem,
         "articles": trial.asked,
         "matched": len(trial.answering),
-        "matches": [
-            {"id": one.article.id, "title": one.article.item.title, "score": one.score} for one in trial.answering
-        ],
+        "matches": [{"id": one.id, "title": one.title, "score": one.score} for one in trial.answering],
         "mails_a_month": tested.mails,
         "examples": {"tried": tested.examples, "failed": [_failure_as_dict(one) for one in tested.failures]},
         "change": change_as_dict(tested.change) if tested.change else None,
@@ -136,7 +137,7 @@ def _say(tested: _Tested) -> None:
         return
     say(f"{name}: matches {len(trial.answering)} of {trial.asked} articles")
     for one in trial.answering[:_SHOWN]:
-        say(f"  {one.score:.2f}  {one.article.id}  {one.article.item.title}")
+        say(f"  {one.score:.2f}  {one.id}  {one.title}")
     if len(trial.answering) > _SHOWN:
         say(f"  … and {len(trial.answering) - _SHOWN} more")
     if trial.asked:

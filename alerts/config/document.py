@@ -23,6 +23,7 @@ from ruamel.yaml.events import (
 )
 
 from alerts.config.problems import Problems
+from alerts.config.written import offset_in
 
 MAX_DEPTH = 20
 MAX_NODES = 250_000  # what aliases repeat is counted each time
@@ -42,6 +43,17 @@ class Scalar:
     plain: bool = True
     raw: bool = False
     column: int = 0  # in its line, from 1; 0: in no file
+    written: str = ""  # as the file has it, with its quotes, escapes and indents
+
+    def place_of(self, at: int) -> str:
+        """Return ``name:line:column`` of the character ``at`` of the text, or as much of it as there is."""
+        if not self.column:
+            return self.place
+        before = self.written[: offset_in(self.written, self.text, at)]
+        last = before.rpartition("\n")[2]
+        name, _, line = self.place.rpartition(":")
+        down = before.count("\n")
+        return f"{name}:{int(line) + down}:{len(last) + 1 if down else self.column + len(before)}"
 
     @property
     def is_null(self) -> bool:
@@ -89,8 +101,8 @@ def read_document(text: str, name: str, problems: Problems, *, place: str | None
     Places are ``name:line``; ``place`` sets one for all, as for an environment variable.
     """
     try:
-        events = YAML(typ="safe", pure=True).parse(CATCHER.sub(r'\1"catcher:"', text))
-        return _Builder(name, problems, place).document(events)
+        yaml = CATCHER.sub(r'\1"catcher:"', text)
+        return _Builder(name, yaml, problems, place).document(YAML(typ="safe", pure=True).parse(yaml))
     except _RefusedError as refusal:
         problems.note(refusal.place, refusal.what)
     except MarkedYAMLError as error:
@@ -108,6 +120,8 @@ def _reason(error: MarkedYAMLError) -> str:
         return "a tab where only spaces may stand"
     if said == "mapping values are not allowed here":
         return "a second ': ' on one line; put the value in quotes"
+    if said.startswith("expected <block end>, but found '<scalar>'"):
+        return "text goes on behind a closing quote; put the whole value in single quotes, as in '\"Li Auto\" OR NIO'"
     return " ".join(said.split())
 
 
@@ -123,8 +137,9 @@ class _RefusedError(Exception):
 class _Builder:
     """Builds the tree from parser events; bounded in depth and size, aliases included."""
 
-    def __init__(self, name: str, problems: Problems, place: str | None) -> None:
+    def __init__(self, name: str, yaml: str, problems: Problems, place: str | None) -> None:
         self._name = name
+        self._yaml = yaml
         self._problems = problems
         self._place = place
         self._anchors: dict[str, tuple[Node, int]] = {}
@@ -159,7 +174,8 @@ class _Builder:
         match event:
             case ScalarEvent():
                 plain = event.style is None and event.tag is None
-                return Scalar(where, event.value, plain=plain, column=self._column(event))
+                written = self._yaml[event.start_mark.index : event.end_mark.index]
+                return Scalar(where, event.value, plain=plain, column=self._column(event), written=written)
             case SequenceStartEvent():
                 sequence = Sequence(where, column=self._column(event))
                 for child in iter(lambda: next(events), None):

@@ -65,10 +65,12 @@ class Reader:
             return None
         try:
             return key.read(node.text)
+        except QueryError as error:
+            place = node.place_of(error.at)
+            self.problems.note(place, f"{self._named(key.name)!r}: {error}", picture=error.picture)
         except ValueError as error:
-            picture = error.picture if isinstance(error, QueryError) else ""
-            self.problems.note(entry.place, f"{self._named(key.name)!r}: {error}", picture=picture)
-            return fallback
+            self.problems.note(entry.place, f"{self._named(key.name)!r}: {error}")
+        return fallback
 
     def take_all(self, keys: Iterable[Key]) -> dict[str, Any]:
         """Return the values of several keys by name."""

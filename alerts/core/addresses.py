@@ -49,6 +49,8 @@ def normalise(email: str) -> Address:
         raise AddressError("the address is empty")
     if len(email) > _LONGEST_INPUT:
         raise AddressError(f"the address is too long: {len(email)} characters, at most {LONGEST} fit")
+    if "\ufffd" in email:  # what a decoder puts where it could not read; nobody's mailbox is called that
+        raise AddressError(f"{_shown(email)} is not an email address: a sign in it could not be read")
     local, domain = _split_plain(email) or _split_any(email)
     return Address(
         email=f"{local}@{domain}",

@@ -34,6 +34,9 @@ _MONTHS = {
     for name in names
 }
 _WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s+)?"
+_WEEKDAY_IN_HAN = (
+    r"(?:\s?(?:星期|周|週|礼拜|禮拜)[一二三四五六日天]|\s?[（(][月火水木金土日][）)]|\s?[月火水木金土日]曜日)?"
+)
 _MONTH = rf"(?P<month>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\.?"
 _DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 _DAYS = tuple(
@@ -44,7 +47,7 @@ _DAYS = tuple(
         r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})",
         r"(?P<year>\d{4})/(?P<month>\d{1,2})/(?P<day>\d{1,2})",
         r"(?P<year>\d{4})\.(?P<month>\d{1,2})\.(?P<day>\d{1,2})\.?",
-        r"(?P<year>\d{4})\s?年\s?(?P<month>\d{1,2})\s?月\s?(?P<day>\d{1,2})\s?[日号]",
+        rf"(?P<year>\d{{4}})\s?年\s?(?P<month>\d{{1,2}})\s?月\s?(?P<day>\d{{1,2}})\s?[日号]{_WEEKDAY_IN_HAN}",
         r"(?P<year>\d{4})\s?년\s?(?P<month>\d{1,2})\s?월\s?(?P<day>\d{1,2})\s?일",
     )
 )
@@ -54,6 +57,7 @@ _CLOCK = re.compile(
     r"\s*(?P<half>[ap]\.?m\.?)?\s*(?P<zone>Z|UTC|GMT|(?:UTC|GMT)?[+-]\d{1,2}(?::?\d{2})?)?",
     re.IGNORECASE | re.ASCII,
 )
+_SINCE_1970 = re.compile(r"(?P<seconds>\d{10})(?P<milliseconds>\d{3})?", re.ASCII)
 _OFFSET = re.compile(r"(?P<sign>[+-])(?P<hours>\d{1,2}):?(?P<minutes>\d{2})?$")
 
 
@@ -104,6 +108,9 @@ def _moment(value: object) -> datetime | None:
     day = read_day(text)
     if day is not None:
         return datetime.combine(day, time())
+    since = _SINCE_1970.fullmatch(text)
+    if since is not None:
+        return datetime.fromtimestamp(int(since["seconds"]), UTC)
     return _day_and_clock(text) or _machine_date(text)
 
 

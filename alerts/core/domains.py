@@ -110,7 +110,7 @@ class Domain:
         """Say when the domain is probed next if nothing goes to it now; once that has come, it is probed."""
         if self.state is not BreakerState.OPEN or self._probe_at is None:
             return None
-        if now < self._probe_at:
+        if timedelta() < self._probe_at - now <= _LONGEST_REST:  # more is left only where the clock was set back
             return self._probe_at
         self.state = BreakerState.PROBING
         return None

@@ -54,10 +54,14 @@ class InputError(AlertsError, ValueError):
 
 
 class QueryError(InputError):
-    """A channel's query is wrong, at ``line`` and ``column`` (from 1); ``picture`` shows it with a caret below."""
+    """A channel's query is wrong, at ``line`` and ``column`` (from 1); ``picture`` shows it with a caret below.
 
-    def __init__(self, message: str, *, line: int = 1, column: int = 1, picture: str = "") -> None:
+    ``at`` is the same place as a number of characters, from 0.
+    """
+
+    def __init__(self, message: str, *, at: int = 0, line: int = 1, column: int = 1, picture: str = "") -> None:
         super().__init__(message)
+        self.at = at
         self.line = line
         self.column = column
         self.picture = picture

@@ -34,6 +34,8 @@ _LINES = frozenset({"br", "caption", "dd", "dt", "legend", "li", "option", "tr"}
 _CELLS = frozenset({"td", "th"})
 _SPACES = re.compile(r"[ \t\r\n\f]+")
 _LEADING_ZEROS = re.compile(r"(&#[xX]?)0+(?=[0-9a-fA-F])")
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
+_BRACKET = re.compile(r"&(?:[lL][tT]|[gG][tT]|#0*6[02]|#[xX]0*3[cCeE]);")
 _HUGE_REFERENCE = re.compile(r"&#(?:[0-9]{8,}|[xX][0-9a-fA-F]{7,});?")
 
 
@@ -59,6 +61,17 @@ def html_to_text(markup: str) -> str:
         parts.append(token["cdata"] or _gap(name, ends=token["end"] is not None))
     parts.append(_words(markup[position:], keep_lines=in_pre))
     return clean_text("".join(parts))
+
+
+def without_entities(text: str) -> str:
+    """Return plain text with the entities read that it has for being escaped once too often; it knows no tags.
+
+    A text that has the entities of angle brackets speaks of markup, and stays as it is.
+
+    >>> without_entities("AT&amp;T&#8217;s <i> tag"), without_entities("Write &amp;lt; or &lt;")
+    ('AT&T’s <i> tag', 'Write &amp;lt; or &lt;')
+    """
+    return text if _BRACKET.search(text) else _ENTITY.sub(lambda found: unescape(found[0]), text)
 
 
 def _words(text: str, *, keep_lines: bool) -> str:

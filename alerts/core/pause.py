@@ -15,6 +15,11 @@ def first_day(now: datetime, zone: ZoneInfo) -> date:
     return now.astimezone(zone).date() + timedelta(days=1)
 
 
+def a_week_on(now: datetime, zone: ZoneInfo) -> date:
+    """Return a day that a pause may well last until, as an example."""
+    return now.astimezone(zone).date() + timedelta(days=7)
+
+
 def last_day(now: datetime, zone: ZoneInfo) -> date:
     """Return the last day that a pause may last until."""
     return now.astimezone(zone).date() + LONGEST

@@ -15,7 +15,11 @@ from alerts.core.language import declared_language
 
 ENGLISH = "en"  # what the sentences in the templates and modules are written in
 
-_PLACE = re.compile(r"\{(\w+)\}")
+_SIGN = "[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]"  # Han, kana, wide punctuation
+_UNSPACED = re.compile(_SIGN)
+#: A place, with the space that parts it from a sign of a script that writes without spaces (Chinese, Japanese).
+_PLACE = re.compile(rf"(?P<before>(?<={_SIGN}) )?\{{(?P<name>\w+)\}}(?P<after> (?={_SIGN}))?")
+_TAG = re.compile(r"<[^>]*>")
 _QUALITY = re.compile(r"\s*q\s*=\s*(?P<value>[01](?:\.[0-9]{0,3})?)\s*\Z", re.ASCII | re.IGNORECASE)
 _MOST_WISHES = 20
 
@@ -75,6 +79,15 @@ def counter(catalogue: NullTranslations, *, html: bool) -> Callable[..., str]:
 
 
 def _filled(sentence: str, values: dict[str, object], *, html: bool) -> str:
-    if html:
-        return Markup(_PLACE.sub(lambda place: str(escape(values[place[1]])), str(escape(sentence))))  # noqa: S704 - all escaped
-    return _PLACE.sub(lambda place: str(values[place[1]]), sentence)
+    if not html:
+        return _PLACE.sub(lambda place: _fitted(place, str(values[place["name"]])), sentence)
+    filled = _PLACE.sub(lambda place: _fitted(place, str(escape(values[place["name"]]))), str(escape(sentence)))
+    return Markup(filled)  # noqa: S704 - all escaped
+
+
+def _fitted(place: re.Match[str], value: str) -> str:
+    """Put a value into its place: 订阅 Tesla, but 订阅小米, as a foreign word stands apart among Chinese signs."""
+    seen = _TAG.sub("", value)
+    before = "" if _UNSPACED.match(seen[:1]) else place["before"] or ""
+    after = "" if _UNSPACED.match(seen[-1:]) else place["after"] or ""
+    return before + value + after

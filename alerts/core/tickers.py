@@ -77,6 +77,27 @@ def find_tickers(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(in_order))[:MAX_TICKERS]
 
 
+def is_exchange(code: str) -> bool:
+    """Say whether an exchange is known by these letters, in capitals or not."""
+    return code.upper() in _CODES
+
+
+def in_one_way(ticker: str) -> str:
+    """Return a share in the one way in which all are compared, however it is written; what is none stays.
+
+    >>> [in_one_way(written) for written in ("1810.HK", "SEHK:01810", "$TSLA", "NASDAQ:TSLA", "1810")]
+    ['HKG:1810', 'HKG:1810', 'TSLA', 'NASDAQ:TSLA', '1810']
+    """
+    text = ticker.removeprefix("$")
+    code, _, suffix = text.upper().rpartition(".")
+    known = _SUFFIXES.get(suffix)
+    if known is not None and re.fullmatch(known[1], code):
+        return _in_its_exchange(known[0], code)
+    exchange, colon, code = text.partition(":")
+    is_hong_kong = colon and exchange.upper() in _HONG_KONG and re.fullmatch(_CODES["HKG"], code)
+    return _in_its_exchange("HKG", code) if is_hong_kong else text
+
+
 def _named(text: str, match: re.Match[str]) -> str:
     """Read ``NASDAQ: TSLA``; an empty string when it is not a ticker."""
     exchange = _exchange(match["exchange"])
@@ -108,10 +129,13 @@ def _suffixed(text: str, match: re.Match[str]) -> str:
 
 
 def _ticker(exchange: str, code: str) -> str:
+    """Join the two as pages do."""
+    return _in_its_exchange(exchange, code).replace(":", ": ")
+
+
+def _in_its_exchange(exchange: str, code: str) -> str:
     """Join the two; Hong Kong's codes have four digits, however many zeros a page prints."""
-    if exchange in _HONG_KONG:
-        code = str(int(code)).zfill(4)
-    return f"{exchange}: {code}"
+    return f"{exchange}:{str(int(code)).zfill(4) if exchange in _HONG_KONG else code}"
 
 
 def _in_brackets(text: str, position: int) -> bool:

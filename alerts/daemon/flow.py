@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Protocol
 
@@ -21,11 +23,12 @@ from alerts.daemon.polling import Polling
 from alerts.daemon.roles import Role, steps_of
 from alerts.daemon.scheduling import Scheduling
 from alerts.queue import Handler, Job, Step, WorkQueue
-from alerts.services.decide_flood import held_sources
+from alerts.services.bring_forward import bring_forward
+from alerts.services.decide_flood import go_on_deciding, held_sources
 from alerts.services.expire_pending import expire_pending
 from alerts.services.fan_out import fan_out, unfinished
 from alerts.services.fan_out_digest import fan_out_digest, unfinished_digests
-from alerts.services.maintain import maintain
+from alerts.services.maintain import Heard, maintain
 from alerts.services.match import ChannelCache, match_articles, something_to_match
 from alerts.services.poll import Health
 from alerts.services.retention import retain
@@ -54,7 +57,7 @@ class Flow:
         scheduling: Scheduling,
         polling: Polling,
         post: Post,
-        judges: Callable[[], bool],
+        heard: Callable[[], Heard | None],
     ) -> None:
         self._app = app
         self._queue = queue
@@ -62,7 +65,7 @@ class Flow:
         self._scheduling = scheduling
         self._polling = polling
         self._post = post
-        self._judges = judges
+        self._heard = heard
         self._channels = ChannelCache()
         self.ticked_at: datetime | None = None
         self._asking: set[asyncio.Task[None]] = set()
@@ -81,6 +84,18 @@ class Flow:
         }
         mine = steps_of(self._roles)
         return {step: handler for step, handler in handlers.items() if step in mine}
+
+    async def get_ready(self) -> None:
+        """Read the channels where this node matches: of many it takes a while, which no article should wait."""
+        if Step.MATCH not in steps_of(self._roles):
+            return
+        began = time.monotonic()
+        try:
+            await self._channels.refresh(self._app.db)
+        except StorageError as error:
+            _log.warning("channels_not_read", reason=str(error))  # the first article reads them
+            return
+        _log.info("channels_read", seconds=round(time.monotonic() - began, 1))
 
     async def look_for_due(self) -> None:
         """Ask for every step that has something to do; cheap, once a second."""
@@ -106,6 +121,14 @@ class Flow:
         """Ask for what is done now and then: ending requests that nobody confirmed, counting what is long finished."""
         if self._scheduling.holds:
             await self._ask_for(Job(Step.PURGE))
+
+    async def look_for_future(self) -> None:
+        """Make due what a clock that ran ahead has put off: at the start, and when the clock was set."""
+        if not self._scheduling.holds:
+            return
+        brought = await bring_forward(self._app.db, now=self._app.clock())
+        if brought.polls or brought.mails or brought.subscriptions:
+            _log.warning("brought_forward", **asdict(brought))
 
     async def look_at_folders(self) -> None:
         """Ask for a poll of every folder: something moved in one."""
@@ -195,7 +218,8 @@ class Flow:
         self._post.look()
 
     async def _maintain(self, _job: Job) -> None:
-        done = await maintain(self._app.db, now=self._app.clock(), judging=self._judges())
+        await go_on_deciding(self._app.db, now=self._app.clock())
+        done = await maintain(self._app.db, now=self._app.clock(), heard=self._heard())
         self._app.metrics.rescued(done.rescued + done.polls)
         self._app.metrics.sources_are({state.value: count for state, count in done.sources.items()})
         self._app.metrics.sources_held(len(await held_sources(self._app.db)))

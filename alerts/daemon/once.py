@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass
 
@@ -16,9 +17,10 @@ from alerts.core.model import Source
 from alerts.daemon.outbox import Outbox
 from alerts.daemon.polling import Polling
 from alerts.daemon.worker import Worker
+from alerts.services.decide_flood import go_on_deciding
 from alerts.services.fan_out import fan_out, unfinished
 from alerts.services.fan_out_digest import fan_out_digest, unfinished_digests
-from alerts.services.maintain import maintain
+from alerts.services.maintain import SILENCE, maintain
 from alerts.services.match import ChannelCache, match_articles
 from alerts.services.retention import retain
 from alerts.storage import deliveries
@@ -26,6 +28,8 @@ from alerts.storage import deliveries
 _log = structlog.get_logger(__name__)
 
 _POLLS_AT_ONCE = 16
+_LISTENS_S = 2 * SILENCE.total_seconds()
+_LOOK_S = 0.2
 _MOST_LOOKS = 30  # a file that is written to all the time is left to the next run
 
 
@@ -64,6 +68,8 @@ async def run_once(app: App, *, say: Callable[[str], None]) -> Summary:
         say(f"{summary.matches} matches, {summary.deliveries_created} deliveries")
         async with _catcher(app):
             await _deliver_all(app, worker, summary, stop.is_set)
+            if await _take_over(app, worker, stop):
+                await _deliver_all(app, worker, summary, stop.is_set)
         await retain(app.db, keep=app.config.retention.deliveries, now=app.clock())
     finally:
         beating.cancel()
@@ -119,6 +125,7 @@ async def _match_all(app: App, summary: Summary) -> None:
 
 
 async def _fan_out_all(app: App, summary: Summary) -> None:
+    await go_on_deciding(app.db, now=app.clock())
     while waiting := await unfinished(app.db):
         for article_id in waiting:
             finished = False
@@ -132,6 +139,21 @@ async def _fan_out_all(app: App, summary: Summary) -> None:
             digested = await fan_out_digest(app.db, run_id, now=app.clock())
             summary.deliveries_created += digested.created
             finished = digested.finished
+
+
+async def _take_over(app: App, worker: Worker, stop: asyncio.Event) -> bool:
+    """Where others hold mails, listen for as long as it takes to know who is dead; return whether that gave any back.
+
+    Another process on this machine that died was found out at once, by its process.
+    """
+    async with app.db.reading() as tx:
+        held = await deliveries.claim_holders(tx) - {worker.id}
+    deadline = time.monotonic() + _LISTENS_S
+    while held and worker.heard() is None and not stop.is_set() and time.monotonic() < deadline:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_S):
+                await stop.wait()
+    return bool(held) and (await maintain(app.db, now=app.clock(), heard=worker.heard())).rescued > 0
 
 
 async def _deliver_all(app: App, worker: Worker, summary: Summary, stopping: Callable[[], bool]) -> None:

@@ -1,4 +1,7 @@
-"""A changed config is taken over while the daemon runs; a wrong one is refused and the old one kept."""
+"""A changed config is taken over while the daemon runs; a wrong one is refused and the old one kept.
+
+One that only could not be written, since the database was away, is tried again at the next look.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import structlog
 
 from alerts.app import App
 from alerts.config import Config
-from alerts.core.errors import AlertsError
+from alerts.core.errors import AlertsError, DatabaseUnavailableError
 
 _log = structlog.get_logger(__name__)
 
@@ -28,6 +31,7 @@ class ConfigFile:
         self._asked = asked
         self._after = after
         self._seen = _mark(app.config.path)
+        self._waits = False  # for the database
 
     async def look(self) -> None:
         """Apply the config if the file changed or somebody asked; keep the old one if the new one is wrong."""
@@ -38,8 +42,16 @@ class ConfigFile:
         self._seen = mark
         try:
             await self._apply(self._read())
+        except DatabaseUnavailableError as error:
+            self._asked.set()
+            if not self._waits:
+                _log.warning("config_waits_for_database", reason=str(error))
+            self._waits = True
         except AlertsError as error:
+            self._waits = False
             _log.error("config_refused", reason=str(error), kept="the old one")
+        else:
+            self._waits = False
 
     async def _apply(self, new: Config) -> None:
         old = self._app.config

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -35,6 +37,7 @@ from alerts.web.state import LastTick
 _log = structlog.get_logger(__name__)
 
 GRACE_S = 20.0  # for what is in flight; with the web server's 5 s the process is gone within 30 s of SIGTERM
+_TOO_LATE_S = 28.5  # a second after the last sender: then the process ends, whatever hangs
 
 
 @dataclass(slots=True)
@@ -48,8 +51,19 @@ class _Asked:
         """Take SIGTERM and SIGINT as stop, SIGHUP as reload."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop.set)
+            loop.add_signal_handler(number, self._leave)
         loop.add_signal_handler(signal.SIGHUP, self.reload.set)
+
+    def _leave(self) -> None:
+        """Ask to stop in good order, and end within 30 s all the same: a database that hangs may be waited for in vain.
+
+        What is not written by then is as after a kill: whoever comes next finds and finishes it.
+        """
+        if not self.stop.is_set():
+            self.stop.set()
+            late = threading.Timer(_TOO_LATE_S, _end)  # not the loop's: that may be what hangs
+            late.daemon = True
+            late.start()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +81,11 @@ class Node:
     senders: SenderProcesses
     roles: frozenset[Role] = EVERYTHING
     name: str = ""  # the host's, if empty
+
+
+def _end() -> None:
+    _log.error("stopped_in_the_midst", after_s=_TOO_LATE_S)
+    os._exit(1)
 
 
 async def run_daemon(read_config: Callable[[], Config], *, node: Node) -> None:
@@ -118,22 +137,24 @@ async def _serve(  # noqa: PLR0917 - what it wires
             scheduling=scheduling,
             polling=polling,
             post=post,
-            judges=worker.judges,
+            heard=worker.heard,
         )
         config_file = ConfigFile(app, read_config, asked=asked.reload, after=post.rebuild)
         clock.every(1, flow.look_for_due)
         clock.every(5, flow.look_after)
         clock.every(0.5, config_file.look)
         clock.every(3600, flow.look_for_old)
+        clock.after_step.append(flow.look_for_future)
         async with (
             _working(app.queue, flow, clock),
             _web(app, node, catcher, lambda: flow.ticked_at, polling),
             owned(_watch_folders(polling, flow, node), "watch"),
+            owned(flow.get_ready(), "channels"),
         ):
-            _log.info("started", worker=lambda: worker.id, site=app.config.site.url, roles=",".join(sorted(node.roles)))
+            _log.info("started", worker=worker.id, site=app.config.site.url, roles=",".join(sorted(node.roles)))
             await asked.stop.wait()
-            _log.info("stopping", worker=lambda: worker.id)
-    _log.info("stopped", worker=lambda: worker.id)
+            _log.info("stopping", worker=worker.id)
+    _log.info("stopped", worker=worker.id)
 
 
 @contextlib.asynccontextmanager
@@ -143,11 +164,12 @@ async def _working(queue: WorkQueue, flow: Flow, clock: Clock) -> AsyncIterator[
     try:
         await flow.look_after()
         await flow.look_for_old()
+        await flow.look_for_future()
         clock.start()
         try:
             yield
         finally:
-            clock.stop()
+            await clock.stop()
     finally:
         await queue.stop(grace_s=GRACE_S)
 

@@ -39,7 +39,10 @@ class Scheduling:
     """A node's part in it; ``keep`` runs for as long as the node may schedule."""
 
     def __init__(self, db: Database, worker: Worker, *, alone: bool, now: Callable[[], float] = time.monotonic) -> None:
-        """``alone``: no other main process works with this ledger, so whoever held the lease has ended."""
+        """``alone``: no other main process works with this ledger, so whoever held the lease has ended.
+
+        Whoever loses it all the same is not alone, and waits as on a ledger of many.
+        """
         self._db = db
         self._worker = worker
         self._alone = alone
@@ -119,4 +122,5 @@ class Scheduling:
     def _lose(self) -> None:
         if self._epoch is not None:
             _log.warning("scheduling_lost", worker=self._worker.id, epoch=self._epoch)
+            self._alone = False
         self._epoch, self._seen = None, None

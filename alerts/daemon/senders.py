@@ -155,7 +155,7 @@ class Senders:
         """Take back at once what a dead sender had claimed; where the ledger is away, maintenance does it later."""
         try:
             await bury_the_gone(self._app.db)
-            _, rescued = await rescue(self._app.db, now=self._app.clock(), judging=False)
+            _, rescued = await rescue(self._app.db, now=self._app.clock())
         except StorageError as error:
             _log.warning("claims_not_rescued_yet", reason=str(error))
             return

@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts import __version__
 from alerts.core.errors import StorageError
-from alerts.services.maintain import SILENCE
+from alerts.core.silence import Silence
+from alerts.services.maintain import SILENCE, STUCK, Heard
 from alerts.storage import deliveries, leases, workers
 from alerts.storage.engine import Database
 
@@ -69,9 +70,19 @@ class Worker:
     """One process's standing in the ledger."""
 
     def __init__(
-        self, db: Database, clock: Callable[[], datetime], *, node: str = "", roles: Collection[str] = ()
+        self,
+        db: Database,
+        clock: Callable[[], datetime],
+        *,
+        node: str = "",
+        roles: Collection[str] = (),
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``node``: its name for the operator, else the host's; ``roles``: of a main process."""
+        """``node``: its name for the operator, else the host's; ``roles``: of a main process.
+
+        ``seconds``: a clock that nobody sets; all that is judged here is judged by it.
+        """
+        self._seconds = seconds
         self._db = db
         self._node = node or socket.gethostname()
         self._roles = tuple(sorted(roles))
@@ -80,26 +91,31 @@ class Worker:
         self._heard_at = float("-inf")  # when the ledger last took a heartbeat; monotonic
         self._heard_since = 0.0  # since when it has taken every one
         self.nodes_that_send = 1
+        self._silence: Silence[str] = Silence(SILENCE.total_seconds())
+        self._stuck: Silence[str] = Silence(STUCK.total_seconds())
+        self._silent: dict[str, datetime] = {}
         self.after_beat: list[Callable[[], None]] = []  # called once the ledger took a heartbeat
         self.id = ""
 
     def holds(self) -> bool:
         """Whether claims of this worker are surely still its own (monotonic time: a changed clock means nothing)."""
-        return time.monotonic() < self._valid_until
+        return self._seconds() < self._valid_until
 
     def holds_as(self, worker_id: str) -> bool:
         """Whether claims made under this name are still its own: who was given up has a new name, and new claims."""
         return self.id == worker_id and self.holds()
 
-    def judges(self) -> bool:
-        """Whether it may call others silent: not while the database is away, nor before they could say otherwise."""
-        now = time.monotonic()
-        return now - self._heard_at <= _GAP_S and now - self._heard_since >= SILENCE.total_seconds()
+    def heard(self) -> Heard | None:
+        """Say who is silent; None while it may not: the database is away, or they could not say otherwise yet."""
+        now = self._seconds()
+        if now - self._heard_at > _GAP_S or now - self._heard_since < SILENCE.total_seconds():
+            return None
+        return Heard(silent=self._silent, claims=self._stuck, at_s=now)
 
     async def join(self) -> None:
         """Enter the ledger under a new name, and take over from processes that surely died here."""
         now = self._clock()
-        began = time.monotonic()
+        began = self._seconds()
         self.id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         async with self._db.transaction() as tx:
             await bury_in(tx)
@@ -116,17 +132,19 @@ class Worker:
                     heartbeat_at=now,
                 ),
             )
-            self.nodes_that_send = max(1, await workers.count_with_role(tx, "send"))
+            known = await workers.living(tx)
         self._extend(began)
+        self._listen(known)
 
     async def beat(self) -> None:
         """Say that this worker lives; join anew where it was given up."""
-        began = time.monotonic()
+        began = self._seconds()
         async with self._db.transaction() as tx:
-            known = await workers.beat(tx, self.id, now=self._clock())
-            self.nodes_that_send = max(1, await workers.count_with_role(tx, "send"))
-        if known:
+            is_known = await workers.beat(tx, self.id, now=self._clock())
+            known = await workers.living(tx)
+        if is_known:
             self._extend(began)
+            self._listen(known)
             for call in self.after_beat:
                 call()
             return
@@ -154,8 +172,15 @@ class Worker:
         except StorageError as error:
             _log.warning("left_without_goodbye", worker=self.id, reason=str(error))
 
+    def _listen(self, known: Collection[workers.Worker]) -> None:
+        """Take in how many nodes send, and who has said nothing new for long."""
+        self.nodes_that_send = max(1, sum("send" in one.roles for one in known))
+        beats = {one.id: one.heartbeat_at for one in known}
+        silent = self._silence.hear(beats, at_s=self._seconds())
+        self._silent = {worker_id: beats[worker_id] for worker_id in silent}
+
     def _extend(self, began: float) -> None:
-        now = time.monotonic()
+        now = self._seconds()
         if now - self._heard_at > _GAP_S:
             self._heard_since = now
         self._heard_at = now

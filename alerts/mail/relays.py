@@ -103,7 +103,9 @@ class Relay:
 
     def _recovers_s(self) -> float:
         rest_until = self.health.rest_until
-        return max(0.0, (rest_until - self.clock()).total_seconds()) if rest_until is not None else 0.0
+        left = timedelta() if rest_until is None else rest_until - self.clock()
+        # More than the longest is left only where the clock was set back.
+        return max(0.0, left.total_seconds()) if left <= _LONGEST_PAUSE else 0.0
 
     @property
     def useful_connections(self) -> int:

@@ -17,7 +17,7 @@ import procrastinate
 import psycopg
 import structlog
 from procrastinate import jobs
-from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
+from procrastinate.exceptions import AlreadyEnqueued, AppNotOpen, ConnectorException, UniqueViolation
 from procrastinate.manager import JobManager
 from procrastinate.worker import Worker
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -240,6 +240,8 @@ async def _faults() -> AsyncIterator[None]:
     """Raise our error in place of the engine's."""
     try:
         yield
+    except AppNotOpen as error:  # a poke that comes before the start, or after the stop
+        raise DatabaseUnavailableError("the work queue is not open") from error
     except (ConnectorException, psycopg.Error) as error:
         raise DatabaseUnavailableError(f"the work queue is not available now: {_reason(error)}") from error
 

@@ -13,8 +13,9 @@ from alerts.core.edits import Edit
 from alerts.core.errors import QueryError
 from alerts.core.history import mails_a_month
 from alerts.core.model import Article
-from alerts.core.query import Query, evaluate, parse, prepare
+from alerts.core.query import Aliases, Glance, Query, evaluate, parse, prepare
 from alerts.storage import boilerplate, history
+from alerts.storage.aliases import known_aliases
 from alerts.storage.engine import Database
 
 PIECE = 100  # articles in memory at once
@@ -51,14 +52,47 @@ class BackTest:
 class _Tally:
     """The counts of one edit while the articles go by."""
 
-    old: Query | None
-    new: Query
+    old: int | None  # numbers of its queries; None: there is none, or none that can be read
+    new: int
     before: int = 0
     after: int = 0
     gained: int = 0
     lost: int = 0
     newest_gained: deque[Headline] = field(default_factory=lambda: deque(maxlen=KEPT))
     newest_lost: deque[Headline] = field(default_factory=lambda: deque(maxlen=KEPT))
+
+
+class _Asked:
+    """The queries of all edits, each once, and how they are asked about a piece of the month."""
+
+    def __init__(self, edits: Sequence[Edit], aliases: Aliases, read: Callable[[str], Query]) -> None:
+        self._queries: list[Query] = []
+        self.tallies = [
+            _Tally(old=self._number(_readable(edit.old, aliases)), new=self._added(read(edit.new))) for edit in edits
+        ]
+        self._glance = Glance(self._queries)
+
+    def glance(self, piece: Sequence[Article]) -> list[tuple[Article, set[int]]]:
+        """Return the articles that some query could match, with the numbers of those; takes no laying out."""
+        looked = ((it, self._glance.candidates(it.item, source_name=it.source_name)) for it in piece)
+        return [(article, numbers) for article, numbers in looked if numbers]
+
+    def ask(self, found: Sequence[tuple[Article, set[int]]], learnt: Mapping[int, frozenset[str]]) -> None:
+        """Ask the queries that could match, and count."""
+        for article, numbers in found:
+            prepared = prepare(trim(article.item, learnt[article.source_id]).item, source_name=article.source_name)
+            matched = {number for number in numbers if evaluate(self._queries[number], prepared).matched}
+            headline = Headline(id=article.id, title=article.item.title)
+            for tally in self.tallies:
+                _count(tally, headline, old=tally.old in matched, new=tally.new in matched)
+
+    def _number(self, query: Query | None) -> int | None:
+        return None if query is None else self._added(query)
+
+    def _added(self, query: Query) -> int:
+        if query not in self._queries:
+            self._queries.append(query)
+        return self._queries.index(query)
 
 
 async def back_test(
@@ -71,24 +105,26 @@ async def back_test(
 ) -> list[BackTest]:
     """Ask the old and the new queries about every article of the last 30 days; all edits in one pass.
 
-    ``read`` makes a query of its text. Raises QueryError for a new query that cannot be read; an old one that cannot
-    be read matches nothing. The event loop stays free: each piece is asked about in a thread.
+    ``read`` makes a new query of its text; an old one has the aliases that are in force. Raises QueryError for a new
+    query that cannot be read; an old one that cannot be read matches nothing. The event loop stays free: each piece is
+    asked about in a thread. May be cancelled at any time.
     """
-    tallies = [_Tally(old=_readable(edit.old, read), new=read(edit.new)) for edit in edits]
-    if not tallies:
+    if not edits:
         return []
     async with db.reading() as tx:
+        aliases = await known_aliases(tx)
         month = await history.month_of(tx, now=now)
-    asked, last = 0, 0
+    asked, done, last = _Asked(edits, aliases, read), 0, 0
     while piece := await _piece(db, now, last):
-        async with db.reading() as tx:
-            learnt = await boilerplate.learnt_lines(tx, piece)
-        await asyncio.to_thread(_ask, tallies, piece, learnt)
-        asked, last = asked + len(piece), piece[-1].id
+        if found := await asyncio.to_thread(asked.glance, piece):
+            async with db.reading() as tx:
+                learnt = await boilerplate.learnt_lines(tx, [article for article, _ in found])
+            await asyncio.to_thread(asked.ask, found, learnt)
+        done, last = done + len(piece), piece[-1].id
         if progress is not None:
-            progress(asked, max(asked, month.articles))
+            progress(done, max(done, month.articles))
     age = now - month.begun_at if month.begun_at else timedelta()
-    return [_result(edit, tally, asked, age) for edit, tally in zip(edits, tallies, strict=True)]
+    return [_result(edit, tally, done, age) for edit, tally in zip(edits, asked.tallies, strict=True)]
 
 
 async def _piece(db: Database, now: datetime, after: int) -> list[Article]:
@@ -96,20 +132,11 @@ async def _piece(db: Database, now: datetime, after: int) -> list[Article]:
         return await history.articles_of_month(tx, now=now, after=after, limit=PIECE)
 
 
-def _readable(query: str | None, read: Callable[[str], Query]) -> Query | None:
+def _readable(query: str | None, aliases: Aliases) -> Query | None:
     try:
-        return None if query is None else read(query)
+        return None if query is None else parse(query, aliases)
     except QueryError:
         return None
-
-
-def _ask(tallies: Sequence[_Tally], piece: Sequence[Article], learnt: Mapping[int, frozenset[str]]) -> None:
-    for article in piece:
-        prepared = prepare(trim(article.item, learnt[article.source_id]).item, source_name=article.source_name)
-        headline = Headline(id=article.id, title=article.item.title)
-        for tally in tallies:
-            matched_old = tally.old is not None and evaluate(tally.old, prepared).matched
-            _count(tally, headline, old=matched_old, new=evaluate(tally.new, prepared).matched)
 
 
 def _count(tally: _Tally, headline: Headline, *, old: bool, new: bool) -> None:

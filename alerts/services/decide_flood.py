@@ -1,13 +1,17 @@
 """Decide a flood: say what is held and whom it would reach, then release it, release it as one digest, or drop it.
 
-A decision is one transaction: killed in its midst nothing has happened, and of two operators the first decides.
+The decision is one transaction, and of two operators the first decides. What it makes of the articles is done some at a
+time, so that 50,000 of them keep no sender and no page waiting; killed in its midst, the next round of maintenance goes
+on with it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from time import monotonic
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,6 +20,8 @@ from alerts.core.model import FloodDecision, Source
 from alerts.storage import channels, digest_runs, floods, sources, subscriptions
 from alerts.storage.engine import Database
 from alerts.storage.floods import Flood
+
+RANGE = 1_000  # articles changed in one transaction: a few hundredths of a second
 
 _EXACT = 200  # sets of channels whose readers are counted one by one; beyond that a reader may count twice
 
@@ -77,25 +83,61 @@ async def reach_of_flood(db: Database, name: str, *, now: datetime) -> Reach:
         )
 
 
-async def decide_flood(db: Database, flood_id: int, decision: FloodDecision, *, now: datetime) -> Decided:
-    """Release a flood, release it as a digest, or drop it; doing the same again changes nothing.
+async def decide_flood(
+    db: Database,
+    flood_id: int,
+    decision: FloodDecision,
+    *,
+    now: datetime,
+    size: int = RANGE,
+    on_progress: Callable[[int], None] = lambda _done: None,
+) -> Decided:
+    """Release a flood, release it as a digest, or drop it; doing the same again changes nothing, or goes on with it.
 
-    Mails go to those who subscribed before the articles were matched and still do. Raise InputError when it was
-    decided otherwise meanwhile, NotFoundError when there is no such flood.
+    Mails go to those who subscribed before the articles were matched and still do. ``size`` articles are changed in a
+    transaction; ``on_progress`` hears after each how many are done. Raise InputError when it was decided otherwise
+    meanwhile, NotFoundError when there is no such flood.
     """
     async with db.transaction() as tx:
         flood = await floods.flood_by_id(tx, flood_id)
         if flood is None:
             raise NotFoundError(f"there is no flood {flood_id}")
-        changed = await floods.decide(tx, flood, decision, now=now)
-        if changed is not None and decision is FloodDecision.RELEASED:
-            await floods.owe_fan_outs(tx, flood.id, now=now)
-        if changed is not None and decision is FloodDecision.DIGEST:
+        is_first = await floods.decide(tx, flood, decision, now=now)
+        if is_first and decision is FloodDecision.DIGEST:
             await digest_runs.owe_digest_of_flood(tx, flood, now=now)
         after = await floods.flood_by_id(tx, flood_id) or flood
     if after.decision is not decision or after.decided_at is None:
         raise InputError(f"meanwhile it was decided otherwise: {after.decision}, {_at(after.decided_at)}")
-    return Decided(decision=decision, decided_at=after.decided_at, articles=changed or 0)
+    await _apply(db, flood_id, now=now, size=size, on_progress=on_progress)
+    return Decided(decision=decision, decided_at=after.decided_at, articles=after.articles if is_first else 0)
+
+
+async def go_on_deciding(db: Database, *, now: datetime) -> int:
+    """Finish what somebody decided and did not live to finish; return how many articles were left."""
+    async with db.reading() as tx:
+        unfinished = await floods.unfinished_decisions(tx)
+    return sum([await _apply(db, flood_id, now=now) for flood_id in unfinished])
+
+
+async def _apply(
+    db: Database,
+    flood_id: int,
+    *,
+    now: datetime,
+    size: int = RANGE,
+    on_progress: Callable[[int], None] = lambda _done: None,
+) -> int:
+    """Do what was decided with every article of a flood, ``size`` a transaction; return how many it were."""
+    began, done = monotonic(), 0
+    while True:
+        # The time of each range, for what is told first is read off it (decision 42).
+        at = now + timedelta(seconds=monotonic() - began)
+        async with db.transaction() as tx:
+            changed = await floods.apply_decision(tx, flood_id, limit=size, now=at)
+        if not changed:
+            return done
+        done += changed
+        on_progress(done)
 
 
 async def _source(tx: AsyncConnection, name: str) -> Source:

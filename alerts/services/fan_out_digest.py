@@ -32,12 +32,12 @@ async def fan_out_digest(
 ) -> DigestFannedOut:
     """Write the deliveries of the next ``size`` subscribers and move the cursor past them, in one transaction.
 
-    A run whose articles are not all matched waits for that: a later call goes on. Running it again, anywhere, at any
-    time, owes nobody twice: unique (run, subscriber).
+    A run whose articles are not all matched, or not all decided about, waits for that: a later call goes on. Running it
+    again, anywhere, at any time, owes nobody twice: unique (run, subscriber).
     """
     async with db.transaction() as tx:
         held = await digest_runs.lock_run(tx, run_id)
-        if held is None or await digest_runs.waits_for_matches(tx, held[0]):
+        if held is None or await digest_runs.waits_for_articles(tx, held[0]):
             return DigestFannedOut(created=0, finished=True)
         flood_id, after = held
         up_to = await digest_runs.run_range_end(tx, flood_id, after=after, size=size)

@@ -9,13 +9,16 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from time import struct_time
 from typing import Any
+from xml.sax.saxutils import quoteattr
 
 import feedparser
 
+from alerts.core.dates import read_moment
 from alerts.core.errors import FetchError
-from alerts.core.html_text import html_to_text
+from alerts.core.html_text import html_to_text, without_entities
 from alerts.core.links import web_link
 from alerts.core.text import clean_line, clean_text
 from alerts.core.websub import hub_links
@@ -28,6 +31,14 @@ _LONGEST_TTL = timedelta(days=365)
 
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _DECLARATION = re.compile(r"\A<\?xml[^>]*\?>", re.IGNORECASE)
+_ROOT = re.compile(
+    r"\A(?:\s++|<\?.*?\?>|<!--.*?-->|<!doctype[^>\[]*+(?:\[[^\]]*+\])?\s*+>)*+<(?:[\w.-]++:)?([\w.-]++)",
+    re.IGNORECASE | re.DOTALL,
+)
+_BASE = re.compile(
+    r"""(?P<before>\A[^>]*?\sxml:base\s*=\s*)(?P<quote>["'])(?P<base>[^"'<>]*)(?P=quote)""", re.IGNORECASE
+)
+_FEED_ROOTS = frozenset({"rss", "feed", "rdf", "channel"})
 _END = re.compile(r"</(?:[\w.-]+:)?(?:rss|feed|channel)\s*>", re.IGNORECASE)
 _RDF_END = re.compile(r"</(?:[\w.-]+:)?rdf\s*>", re.IGNORECASE)  # its channel ends before its items begin
 _MARKUP = re.compile(r"<[a-zA-Z/!]|&(?:#\d+|#[xX][0-9a-fA-F]+|[a-zA-Z]\w*);")
@@ -49,23 +60,39 @@ def parse_feed(body: bytes, *, url: str, charset: str | None = None) -> ParsedFe
 
 def _read_xml(text: str, *, url: str) -> ParsedFeed:
     """Read RSS or Atom; feedparser gets UTF-8 without a declaration, so that it has nothing to guess."""
+    found = _ROOT.match(text)
+    root = found[1].lower() if found else ""
+    if found:
+        text = text[: found.end()] + _with_absolute_base(text[found.end() :], url)
     data = _DECLARATION.sub("", text, count=1).encode("utf-8")
-    headers = {"content-type": "application/xml; charset=utf-8", "content-location": url}
+    # It is not told where the feed came from: an id that is no link would become one, and another when the feed moves.
+    headers = {"content-type": "application/xml; charset=utf-8"}
     # A stream, never the bytes themselves: those it would try to open as a file name.
     parsed = feedparser.parse(
         io.BytesIO(data), sanitize_html=False, resolve_relative_uris=False, response_headers=headers
     )
-    version, feed = str(parsed.get("version") or ""), parsed.get("feed", {})
+    feed = parsed.get("feed", {})
+    # CDF, RSS 1.1 and RDF of a namespace of its own have no version that feedparser knows; it reads their items.
+    version = str(parsed.get("version") or "") or (root if root in _FEED_ROOTS and parsed.get("entries") else "")
     if not version:
         raise FetchError(f"the answer is no feed; it begins with {clean_line(text[:80])!r}")
     # A feed that is no sound XML is read all the same, by feedparser's tolerant parser: unescaped ampersands are
     # common. One that has no end is another matter: what is missing would be taken for new when it comes back.
-    end = _RDF_END if version in {"rss10", "rss090"} else _END
+    end = _RDF_END if root == "rdf" or version in {"rss10", "rss090"} else _END
     if parsed.get("bozo") and not end.search(text):
         raise FetchError("the feed breaks off before its end")
     entries = (_entry(entry, feed, version=version, url=url) for entry in parsed.get("entries", []))
     links = ((_text(link.get("rel")), _text(link.get("href"))) for link in feed.get("links") or ())
     return ParsedFeed(items=to_items(entries), ttl=_ttl(feed.get("ttl")), links=hub_links(links, base=url))
+
+
+def _with_absolute_base(rest: str, url: str) -> str:
+    """Return what follows the root's name with its ``xml:base`` absolute, where it has one: feedparser has no other."""
+    found = _BASE.match(rest)
+    base = web_link(unescape(found["base"]), base=url) if found else None
+    if found is None or base is None:
+        return rest
+    return f"{found['before']}{quoteattr(base)}{rest[found.end() :]}"
 
 
 def _entry(entry: dict[str, Any], feed: Mapping[str, Any], *, version: str, url: str) -> Entry:
@@ -78,7 +105,7 @@ def _entry(entry: dict[str, Any], feed: Mapping[str, Any], *, version: str, url:
         url=_link(entry, url),
         author=_author(entry) or _author(feed),
         tags=tuple(_tags(entry)),
-        language=_text(title.get("language")) or _text(feed.get("language")) or None,
+        language=_text(entry.get("language")) or _text(title.get("language")) or _text(feed.get("language")) or None,
         published_at=_date(entry),
     )
 
@@ -88,7 +115,7 @@ def _plain(detail: Mapping[str, Any], *, rss: bool) -> str:
     value = _text(detail.get("value"))[:MAX_HTML]
     if "html" in _text(detail.get("type")) or (rss and _MARKUP.search(value)):
         return html_to_text(value)
-    return clean_text(value)
+    return clean_text(without_entities(value))
 
 
 def _content(entry: Mapping[str, Any]) -> str:
@@ -105,7 +132,10 @@ def _is_text(content: Mapping[str, Any]) -> bool:
 def _link(entry: Mapping[str, Any], base: str) -> str | None:
     """Return the article's own address: what a feed proxy says it was, else the link, else the first alternate one."""
     alternates = (link.get("href") for link in entry.get("links") or () if link.get("rel", "alternate") == "alternate")
-    for written in (entry.get("feedburner_origlink"), entry.get("link"), *alternates):
+    first = _text(entry.get("link"))
+    if first == _text(entry.get("id")) and not first.startswith("/"):  # feedparser took the guid for the link
+        first = web_link(first) or ""  # "12345" is an id, and no page beside the feed
+    for written in (entry.get("feedburner_origlink"), first, *alternates):
         link = web_link(_text(written), base=base)
         if link is not None:
             return link
@@ -114,7 +144,7 @@ def _link(entry: Mapping[str, Any], base: str) -> str | None:
 
 def _author(values: Mapping[str, Any]) -> str | None:
     detail = values.get("author_detail") or {}
-    return _text(detail.get("name")) or _text(values.get("author")) or None
+    return without_entities(_text(detail.get("name")) or _text(values.get("author"))) or None
 
 
 def _tags(entry: Mapping[str, Any]) -> Iterator[str]:
@@ -125,9 +155,16 @@ def _tags(entry: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _date(entry: dict[str, Any]) -> datetime | None:
-    """Return when it was published; when it was changed only where nothing else is said."""
-    for key in ("published_parsed", "created_parsed", "updated_parsed"):
-        moment = dict.get(entry, key)  # feedparser's own get() offers one date for another, and warns of it
+    """Return when it was published; when it was changed only where nothing else is said.
+
+    feedparser knows more formats, but reads some that it does not know for another: 2026/01/05 for the first of
+    November. So it is asked second.
+    """
+    for key in ("published", "created", "updated"):
+        read = read_moment(dict.get(entry, key), UTC)  # feedparser's own get() offers one date for another, and warns
+        if read is not None:
+            return read
+        moment = dict.get(entry, f"{key}_parsed")
         if isinstance(moment, struct_time):
             try:
                 return datetime(*moment[:5], min(moment.tm_sec, 59), tzinfo=UTC)

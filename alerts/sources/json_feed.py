@@ -8,7 +8,7 @@ from datetime import UTC
 
 from alerts.core.dates import read_moment
 from alerts.core.errors import FetchError
-from alerts.core.html_text import html_to_text
+from alerts.core.html_text import html_to_text, without_entities
 from alerts.core.links import web_link
 from alerts.core.text import clean_line, clean_text
 from alerts.core.websub import hub_links
@@ -37,16 +37,16 @@ def _hubs(feed: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 
 
 def _entry(item: Mapping[str, object], feed: Mapping[str, object], url: str) -> Entry:
-    plain, markup = clean_text(_text(item, "content_text")), _text(item, "content_html")
+    plain, markup = clean_text(_plain(item, "content_text")), _text(item, "content_html")
     link = web_link(_text(item, "url"), base=url) or web_link(_text(item, "external_url"), base=url)
     return Entry(
         guid=clean_line(_text(item, "id")) or link or "",
-        title=clean_line(_text(item, "title")),
-        summary=clean_text(_text(item, "summary")),
+        title=clean_line(_plain(item, "title")),
+        summary=clean_text(_plain(item, "summary")),
         content=plain or html_to_text(markup),
         url=link,
         author=", ".join(_authors(item)) or ", ".join(_authors(feed)) or None,
-        tags=tuple(tag for tag in _list(item, "tags") if isinstance(tag, str)),
+        tags=tuple(without_entities(tag) for tag in _list(item, "tags") if isinstance(tag, str)),
         language=_text(item, "language") or _text(feed, "language") or None,
         published_at=read_moment(_text(item, "date_published") or _text(item, "date_modified"), UTC),
     )
@@ -62,7 +62,7 @@ def _authors(values: Mapping[str, object]) -> Iterator[str]:
 
 
 def _name(author: object) -> str:
-    return _text(author, "name") if isinstance(author, Mapping) else ""
+    return _plain(author, "name") if isinstance(author, Mapping) else ""
 
 
 def _text(values: Mapping[str, object], key: str) -> str:
@@ -71,6 +71,11 @@ def _text(values: Mapping[str, object], key: str) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
     return value if isinstance(value, str) else ""
+
+
+def _plain(values: Mapping[str, object], key: str) -> str:
+    """Return a text that people read; generators that escape it as for HTML are common."""
+    return without_entities(_text(values, key))
 
 
 def _list(values: Mapping[str, object], key: str) -> list[object]:

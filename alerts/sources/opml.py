@@ -11,9 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
+from html import unescape
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from xml.sax import SAXException, SAXParseException
 from xml.sax.handler import ContentHandler
+from xml.sax.saxutils import escape
 from xml.sax.xmlreader import AttributesImpl, Locator
 
 from defusedxml.common import DefusedXmlException
@@ -27,6 +29,8 @@ from alerts.sources.encoding import decode_feed
 LARGEST = 10 << 20  # bytes of a file
 MOST_OUTLINES = 50_000
 _DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
+_AMPERSAND = re.compile(r"&(?:#[0-9]{1,7};|#[xX][0-9a-fA-F]{1,6};|[a-zA-Z][a-zA-Z0-9]{0,31};)?")
+_XML_ENTITIES = frozenset({"&amp;", "&lt;", "&gt;", "&quot;", "&apos;"})
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -51,9 +55,8 @@ def read_opml(data: bytes) -> FeedList:
     if len(data) > LARGEST:
         raise InputError(f"the file is larger than {LARGEST >> 20} MiB; part it")
     text = _DECLARATION.sub("", _NOT_XML.sub("", decode_feed(data)), count=1)
-    outlines = _Outlines()
     try:
-        parseString(text.encode(), outlines, forbid_dtd=False)
+        outlines = _parsed(text)
     except DefusedXmlException as error:
         raise InputError(
             "the file declares entities or refers to others, which no OPML needs; it is not read"
@@ -64,6 +67,25 @@ def read_opml(data: bytes) -> FeedList:
     except SAXException as error:
         raise InputError(f"this is no sound XML ({error.getMessage()})") from error
     return FeedList(feeds=tuple(outlines.feeds.values()), problems=tuple(outlines.problems))
+
+
+def _parsed(text: str) -> _Outlines:
+    """Return the rows; an address with a bare ``&`` and HTML's entities in names are common, and read all the same."""
+    outlines = _Outlines()
+    try:
+        parseString(text.encode(), outlines, forbid_dtd=False)
+    except SAXParseException as error:
+        outlines = _Outlines()
+        try:
+            parseString(_AMPERSAND.sub(_escaped, text).encode(), outlines, forbid_dtd=False)
+        except SAXParseException:
+            raise error from None  # it names the place in the file as it is
+    return outlines
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """Return an ampersand and what belongs to it as XML has it."""
+    return found[0] if found[0] in _XML_ENTITIES or found[0].startswith("&#") else escape(unescape(found[0]))
 
 
 def write_opml(feeds: Iterable[ListedFeed], *, title: str, now: datetime) -> bytes:
@@ -117,9 +139,10 @@ class _Outlines(ContentHandler):
         self._outlines += 1
         if self._outlines > MOST_OUTLINES:
             raise InputError(f"the file has more than {MOST_OUTLINES} outlines; part it")
-        title = excerpt(clean_line(attrs.get("title") or attrs.get("text") or ""), LONGEST_NAME)
+        values = {key.lower(): value for key, value in attrs.items()}  # some write xmlurl
+        title = excerpt(clean_line(values.get("title") or values.get("text") or ""), LONGEST_NAME)
         row = f"line {self._line}" + (f" ({title})" if title else "")
-        url = attrs.get("xmlUrl", "").strip()
+        url = values.get("xmlurl", "").strip()
         if not url:
             return f"{row}: names no feed (no xmlUrl)"
         try:

@@ -93,19 +93,35 @@ class ParserProcess:
 
     async def _ask(self, job: dict[str, str | None], body: bytes, *, what: str = "feed") -> _Answer:
         """Have a child do a job within the limits; raise FetchError when it cannot."""
-        async with self._child() as child:
+        answer = await self._ask_one(job, body, what=what)
+        if answer is None:  # it had died before, for whatever reason: that is not this job's fault
+            answer = await self._ask_one(job, body, what=what, new=True)
+        if answer is None:
+            raise FetchError(f"the {what} cannot be read: the process that tried died of it")
+        if "error" in answer.head:
+            raise FetchError(str(answer.head["error"]))
+        return answer
+
+    async def _ask_one(
+        self, job: dict[str, str | None], body: bytes, *, what: str, new: bool = False
+    ) -> _Answer | None:
+        """Have one child do a job, a ``new`` one or any; None when it died, which may have been before it was asked.
+
+        Raises FetchError when it takes too long, and when a child died that did nothing else before.
+        """
+        async with self._child(new=new) as child:
             try:
                 async with asyncio.timeout(self._time_limit.total_seconds()):
-                    answer = await child.ask(job, body)
+                    return await child.ask(job, body)
             except TimeoutError as error:
                 raise FetchError(
                     f"the {what} takes longer than {self._time_limit.total_seconds():g} s to read"
                 ) from error
-            except (OSError, EOFError, ValueError, TypeError, KeyError) as error:
+            except (OSError, EOFError, ValueError, TypeError, KeyError, RuntimeError) as error:
+                # A pipe that is closed is a RuntimeError to uvloop.
+                if child.answers:
+                    return None
                 raise FetchError(f"the {what} cannot be read: the process that tried died of it") from error
-        if "error" in answer.head:
-            raise FetchError(str(answer.head["error"]))
-        return answer
 
     async def close(self) -> None:
         """Kill every child and wait until it is gone."""
@@ -114,10 +130,10 @@ class ParserProcess:
         await asyncio.gather(*(child.kill() for child in children))
 
     @asynccontextmanager
-    async def _child(self) -> AsyncIterator[_Child]:
+    async def _child(self, *, new: bool = False) -> AsyncIterator[_Child]:
         """Lend a child; one that did not answer is never lent again."""
         async with self._room:
-            child = self._idle.pop() if self._idle else await self._start()
+            child = self._idle.pop() if self._idle and not new else await self._start()
             self._busy.add(child)
             try:
                 yield child

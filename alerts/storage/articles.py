@@ -10,7 +10,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, func, select, update
+from sqlalchemy import Row, Select, bindparam, func, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.articles import Decision, Known, Sighting, decide, disposition, sight
@@ -22,6 +22,7 @@ from alerts.storage.engine import insert
 from alerts.storage.floods import Holding
 from alerts.storage.known import batched, known_articles
 from alerts.storage.schema import articles, matches, sources
+from alerts.storage.schema.columns import Utc
 
 _ROWS = 100  # of one statement: what the event loop does between two of them is not kept waiting for long
 
@@ -156,9 +157,17 @@ async def article_by_id(tx: AsyncConnection, article_id: int) -> Article | None:
     return None if row is None else to_article(row)
 
 
-async def latest(tx: AsyncConnection, *, limit: int, channel_id: int | None = None) -> list[Article]:
-    """Return the articles seen last, newest first; with ``channel_id`` those that this channel matched."""
+async def latest(
+    tx: AsyncConnection, *, limit: int, channel_id: int | None = None, before: Article | None = None
+) -> list[Article]:
+    """Return the articles seen last, newest first; with ``channel_id`` those that this channel matched.
+
+    ``before``: those that come behind this one, which the caller has already.
+    """
     query = select_articles().order_by(articles.c.first_seen_at.desc(), articles.c.id.desc()).limit(limit)
+    if before is not None:
+        place = tuple_(articles.c.first_seen_at, articles.c.id)
+        query = query.where(place < tuple_(literal(before.first_seen_at, Utc()), literal(before.id)))
     if channel_id is not None:
         query = query.join(matches, matches.c.article_id == articles.c.id).where(matches.c.channel_id == channel_id)
     return [to_article(row) for row in await tx.execute(query)]

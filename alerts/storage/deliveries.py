@@ -220,14 +220,20 @@ async def give_back(tx: AsyncConnection, *, worker_id: str, claims: Sequence[str
     return (await tx.execute(statement.values(_FREE))).rowcount
 
 
-async def rescue(tx: AsyncConnection, *, dead: Sequence[str], now: datetime) -> int:
-    """Take back the claims of dead workers, and claims past their own lease; return how many.
+async def lapsed_claims(tx: AsyncConnection, *, now: datetime) -> set[str]:
+    """Name the claims that hold something past their lease."""
+    statement = select(deliveries.c.claim).where(_CLAIMED, deliveries.c.lease_until < now).distinct()
+    return set((await tx.scalars(statement)).all())
+
+
+async def rescue(tx: AsyncConnection, *, dead: Sequence[str], claims: Sequence[str] = ()) -> int:
+    """Take back all that dead workers hold, and all that the named claims do; return how many.
 
     Rows that a worker holds which froze while it wrote them are left to the next time: nobody else's wait for them.
     """
     lost = (
         select(deliveries.c.id)
-        .where(_CLAIMED, or_(deliveries.c.worker_id.in_(dead), deliveries.c.lease_until < now))
+        .where(_CLAIMED, or_(deliveries.c.worker_id.in_(dead), deliveries.c.claim.in_(claims)))
         .with_for_update(skip_locked=True)
         .cte("lost")
     )
@@ -254,6 +260,12 @@ async def expire(tx: AsyncConnection, *, kind: DeliveryKind, dated_before: datet
         .values(state=DeliveryState.EXPIRED, finished_at=now)
     )
     return (await tx.execute(statement)).rowcount
+
+
+async def make_due(tx: AsyncConnection, *, dated_after: datetime, now: datetime) -> int:
+    """Make the pending deliveries due that are dated after a time; return how many."""
+    planned = (_PENDING, deliveries.c.due_at > now, deliveries.c.dated_at > dated_after)
+    return (await tx.execute(update(deliveries).where(*planned).values(due_at=now))).rowcount
 
 
 async def next_due_at(tx: AsyncConnection) -> datetime | None:

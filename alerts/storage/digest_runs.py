@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import exists, func, literal, select, update
+from sqlalchemy import and_, exists, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.model import DeliveryKind, DeliveryState, Disposition, Frequency, Lane, SubscriptionState
@@ -50,11 +50,11 @@ async def lock_run(tx: AsyncConnection, run_id: int) -> tuple[int, int] | None:
     return None if row is None else (row.flood_id, row.cursor)
 
 
-async def waits_for_matches(tx: AsyncConnection, flood_id: int) -> bool:
-    """Say whether an article of the flood was not asked about yet."""
-    waiting = select(articles.c.id).where(
-        articles.c.flood_id == flood_id, articles.c.matched_at.is_(None), articles.c.set_aside.is_(None)
-    )
+async def waits_for_articles(tx: AsyncConnection, flood_id: int) -> bool:
+    """Say whether an article of the flood was not asked about yet, or not reached by the decision about it."""
+    unmatched = and_(articles.c.matched_at.is_(None), articles.c.set_aside.is_(None))
+    is_held = articles.c.disposition == Disposition.HELD.value
+    waiting = select(articles.c.id).where(articles.c.flood_id == flood_id, or_(unmatched, is_held))
     return await tx.scalar(waiting.limit(1)) is not None
 
 

@@ -58,18 +58,22 @@ class Database:
         reading: AsyncEngine,
         direct: DirectConnection | DirectPostgresql | None = None,
         light: ThreadedSqlite | DirectPostgresql | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self.where = where  # its name in messages: a path, or a URL without its password
         self._writing = writing
         self._reading = reading
         self._direct = direct  # in a process that sends: for prepared statements, past SQLAlchemy
         self._light = light  # in any other: for what many tasks write together, and a power cut may take back
+        self._check = check  # raises StorageError where this must not be used now
         self._inline = isinstance(direct, DirectConnection)
         self._leaving: set[asyncio.Task[None]] = set()  # give back connections that nobody waits for any more
 
     @classmethod
-    async def open(cls, url: str, *, inline: bool = False) -> Database:
+    async def open(cls, url: str, *, inline: bool = False, make: bool = True) -> Database:
         """Open the database that ``url`` names, make it if there is none, and run the missing migrations.
+
+        ``make=False``: for who joins others, whose file was taken away if it is not there.
 
         ``inline``: for a process that does little else than send: prepared statements go straight to the driver, and
         SQLite's run in the event loop's own thread.
@@ -77,7 +81,7 @@ class Database:
         DatabaseUnavailableError when it cannot be reached or written; StorageError for a URL that we cannot use.
         """
         if url.startswith("sqlite:"):
-            return await _open_sqlite(sqlite.path_of(url), inline=inline)
+            return await _open_sqlite(sqlite.path_of(url), inline=inline, make=make)
         return await _open_postgresql(_parse(url), inline=inline)
 
     @classmethod
@@ -105,6 +109,7 @@ class Database:
         Never ask for one inside another: on SQLite the second would wait for the first.
         """
         calls: list[Callable[[], None]] = []
+        self._check()
         with _Faults(self.where):
             async with self._connection(self._writing) as tx, tx.begin():
                 tx.info[_AFTER_COMMIT] = calls
@@ -122,6 +127,7 @@ class Database:
             async with self.transaction() as tx:
                 yield tx
         else:
+            self._check()
             with _Faults(self.where):
                 async with self._direct.transaction() as direct:
                     yield direct
@@ -133,6 +139,7 @@ class Database:
         process alone takes nothing back, and nothing is kept that was committed after what is lost. It is rolled back
         if ``work`` raises. On SQLite ``work`` runs in a thread. A process that sends has no such connection, and waits.
         """
+        self._check()
         if isinstance(self._light, ThreadedSqlite):
             with _Faults(self.where):
                 return await self._light.run(work)
@@ -146,6 +153,7 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Give one unchanging view of the database that cannot write."""
+        self._check()
         with _Faults(self.where):
             async with self._connection(self._reading) as tx:
                 if self.dialect == "postgresql":
@@ -240,8 +248,9 @@ def _parse(url: str) -> URL:
     return parsed
 
 
-async def _open_sqlite(path: Path, *, inline: bool) -> Database:
-    await sqlite.make_if_missing(path, _fill)
+async def _open_sqlite(path: Path, *, inline: bool, make: bool) -> Database:
+    if make:
+        await sqlite.make_if_missing(path, _fill)
     size = sqlite.judge_file(path)
     db = _sqlite_database(path, inline=inline)
     async with _closed_on_error(db):
@@ -265,6 +274,7 @@ def _sqlite_database(path: Path, *, inline: bool = False) -> Database:
         reading=sqlite.reading_engine(path, inline=inline),
         direct=sqlite.direct_connection(path) if inline else None,
         light=None if inline else sqlite.light_connection(path),
+        check=sqlite.SameFile(path).check,
     )
 
 

@@ -122,11 +122,11 @@ async def channels_reached(tx: AsyncConnection, flood_id: int) -> list[tuple[int
     return [(count, channel_ids, last) for channel_ids, (count, last) in sets.items()]
 
 
-async def decide(tx: AsyncConnection, flood: Flood, decision: FloodDecision, *, now: datetime) -> int | None:
-    """Write a decision and what it makes of the held articles; return how many, or None if it was decided before.
+async def decide(tx: AsyncConnection, flood: Flood, decision: FloodDecision, *, now: datetime) -> bool:
+    """Write a decision; say whether it is the first. What it makes of the articles is for ``apply_decision``.
 
-    Locked in the order of a poll: the source, then its flood; the articles in the order of a match. A poll that took
-    the flood alone still has to store articles, which refer to the source: so its key is left free (``key_share``).
+    Locked in the order of a poll: the source, then its flood. A poll that took the flood alone still has to store
+    articles, which refer to the source: so its key is left free (``key_share``).
     """
     mine = select(sources.c.id).where(sources.c.id == flood.source_id)
     await tx.execute(mine.with_for_update(key_share=True))
@@ -136,24 +136,51 @@ async def decide(tx: AsyncConnection, flood: Flood, decision: FloodDecision, *, 
         .values(decision=decision.value, decided_at=now)
     )
     if not won.rowcount:
-        return None
+        return False
     await count_from(tx, flood.source_id, now=now)
-    held = select(articles.c.id).where(articles.c.flood_id == flood.id, _HELD).order_by(articles.c.id)
-    changed = await tx.execute(
-        update(articles).where(articles.c.id.in_(held.with_for_update())).values(disposition=_DECIDED[decision].value)
-    )
-    return changed.rowcount
+    return True
 
 
-async def owe_fan_outs(tx: AsyncConnection, flood_id: int, *, now: datetime) -> None:
-    """Let every article of a released flood owe its fan-out; one that still waits to be matched will by itself."""
-    owing = (
-        select(articles.c.id, literal(now, fan_outs.c.created_at.type))
-        .where(articles.c.flood_id == flood_id, articles.c.disposition == Disposition.ALERT.value)
-        .where(articles.c.matched_at.is_not(None), exists().where(matches.c.article_id == articles.c.id))
+async def apply_decision(tx: AsyncConnection, flood_id: int, *, limit: int, now: datetime) -> int:
+    """Do what was decided with the next ``limit`` held articles, in the order of their ids; return how many. 0: done.
+
+    Those of a released flood owe their fan-outs from here on; one that waits to be matched will by itself. The flood's
+    row is held, so that two who do this take turns; the articles are locked in the order of a match.
+    """
+    decided = select(floods.c.decision).where(floods.c.id == flood_id, floods.c.decided_at.is_not(None))
+    decision = await tx.scalar(decided.with_for_update())
+    if decision is None:
+        return 0
+    held = select(articles.c.id).where(articles.c.flood_id == flood_id, _HELD).order_by(articles.c.id).limit(limit)
+    ids = list(await tx.scalars(held.with_for_update()))
+    if not ids:
+        return 0
+    changed = update(articles).where(articles.c.id.in_(ids))
+    await tx.execute(changed.values(disposition=_DECIDED[FloodDecision(decision)].value))
+    if decision == FloodDecision.RELEASED:
+        owing = select(articles.c.id, literal(now, fan_outs.c.created_at.type)).where(
+            articles.c.id.in_(ids),
+            articles.c.matched_at.is_not(None),
+            exists().where(matches.c.article_id == articles.c.id),
+        )
+        await tx.execute(insert(tx, fan_outs).from_select(["article_id", "created_at"], owing).on_conflict_do_nothing())
+    return len(ids)
+
+
+async def unfinished_decisions(tx: AsyncConnection) -> list[int]:
+    """Name the decided floods that still hold articles: whoever decided died in the midst, or is at it just now.
+
+    Articles are changed in the order of their ids, so the last one tells.
+    """
+    last = (
+        select(articles.c.disposition)
+        .where(articles.c.flood_id == floods.c.id)
+        .order_by(articles.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
     )
-    statement = insert(tx, fan_outs).from_select(["article_id", "created_at"], owing)
-    await tx.execute(statement.on_conflict_do_nothing())
+    decided = select(floods.c.id).where(floods.c.decided_at.is_not(None), last == Disposition.HELD.value)
+    return list(await tx.scalars(decided.order_by(floods.c.id)))
 
 
 async def _lately(tx: AsyncConnection, source_id: int, *, now: datetime) -> int:

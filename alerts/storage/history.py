@@ -64,8 +64,11 @@ async def month_of(tx: AsyncConnection, *, now: datetime) -> Month:
 
 
 async def articles_of_month(tx: AsyncConnection, *, now: datetime, after: int, limit: int) -> list[Article]:
-    """Return some articles of the last 30 days, those stored next after the article ``after``."""
-    query = select_articles().where(*_of_month(now), articles.c.id > after).order_by(articles.c.id).limit(limit)
+    """Return some articles of the last 30 days: the first (``after`` is 0), or those next after one of them."""
+    # One bound on the key: of two, SQLite begins at the first that is written, and goes over the month for each piece.
+    since = now - MONTH
+    begin = articles.c.id > after if after else articles.c.id >= _first_since(since)
+    query = select_articles().where(begin, since <= _APPEARED_AT).order_by(articles.c.id).limit(limit)
     return [to_article(row) for row in await tx.execute(query)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, and_, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.model import SourceKind, SourceState
@@ -46,6 +46,12 @@ async def release_of_dead(tx: AsyncConnection, *, living: Collection[str]) -> in
     held = await tx.execute(select(sources.c.id, sources.c.claim).where(sources.c.lease_until.is_not(None)))
     dead = [row for row in held if _WORKER in row.claim and row.claim.rpartition(_WORKER)[0] not in living]
     return sum([await release_source(tx, row.id, claim=row.claim) for row in dead])
+
+
+async def poll_now(tx: AsyncConnection, *, polled_after: datetime, now: datetime) -> int:
+    """Make the sources due that say that they were polled after a time; return how many."""
+    planned = and_(sources.c.polled_at > polled_after, sources.c.next_poll_at > now)
+    return (await tx.execute(update(sources).where(planned).values(next_poll_at=now))).rowcount
 
 
 def worker_claim(token: str, *, worker: str | None) -> str:

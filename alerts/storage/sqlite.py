@@ -53,6 +53,39 @@ def judge_file(path: Path) -> int:
     return size
 
 
+class SameFile:
+    """Tells whether the ledger is still the file that was opened; SQLite itself would go on with one that is gone.
+
+    What is written to a file without a name is lost with the process, and a connection that opens later would find
+    another file, or none: so nothing may be read or written then.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take the file that ``path`` names now, which exists, for the ledger."""
+        self._path = path
+        self._opened = _identity(path)
+
+    def check(self) -> None:
+        """Raise DatabaseUnavailableError unless the name still leads to that file; put back, it counts again."""
+        if _identity(self._path) != self._opened:
+            raise DatabaseUnavailableError(
+                f"{self._path} was replaced by another file while it was in use; nothing is written to either. "
+                "Put the old one back, or restart every `alerts` process that uses it."
+            )
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise DatabaseUnavailableError(
+            f"{path} was moved away or deleted while it was in use; nothing is written until it is back"
+        ) from None
+    except OSError as error:
+        raise unavailable(path, error) from error
+    return status.st_dev, status.st_ino
+
+
 async def make_if_missing(path: Path, fill: Callable[[Path], Awaitable[None]]) -> None:
     """Make a new database whole, or not at all: ``fill`` a file beside it, then give that its name.
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.model import EndReason, Frequency, Subscription, SubscriptionState
@@ -180,3 +180,17 @@ async def purge_expired(tx: AsyncConnection, *, asked_before: datetime, limit: i
         .limit(limit)
     )
     return (await tx.execute(delete(subscriptions).where(subscriptions.c.id.in_(old)))).rowcount
+
+
+async def any_begun_after(tx: AsyncConnection, moment: datetime) -> bool:
+    """Say whether a subscription says that it began after a moment."""
+    return bool(await tx.scalar(select(exists().where(_begun_after(moment)))))
+
+
+async def begin_now(tx: AsyncConnection, *, begun_after: datetime, now: datetime) -> int:
+    """Let those subscriptions begin now; return how many."""
+    return (await tx.execute(update(subscriptions).where(_begun_after(begun_after)).values(activated_at=now))).rowcount
+
+
+def _begun_after(moment: datetime) -> ColumnElement[bool]:
+    return and_(subscriptions.c.state == SubscriptionState.ACTIVE, subscriptions.c.activated_at > moment)

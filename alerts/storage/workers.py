@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, literal, select, update
+from sqlalchemy import Row, and_, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.storage.schema import workers
@@ -54,21 +55,18 @@ async def living(tx: AsyncConnection) -> list[Worker]:
     return [_to_worker(row) for row in rows]
 
 
-async def count_with_role(tx: AsyncConnection, role: str) -> int:
-    """Count the nodes that have a role."""
-    having = (literal(",") + workers.c.roles + ",").contains(f",{role},")
-    return await tx.scalar(select(func.count()).select_from(workers).where(having)) or 0
-
-
-async def bury(tx: AsyncConnection, *, silent_since: datetime) -> list[str]:
-    """Remove the workers not heard of since then; return their names."""
-    statement = delete(workers).where(workers.c.heartbeat_at < silent_since).returning(workers.c.id)
-    return list((await tx.scalars(statement)).all())
-
-
 async def leave(tx: AsyncConnection, worker_id: str) -> None:
     """Remove a worker that stops in good order."""
     await tx.execute(delete(workers).where(workers.c.id == worker_id))
+
+
+async def bury(tx: AsyncConnection, silent: Mapping[str, datetime]) -> int:
+    """Remove workers that fell silent, given with their last heartbeats; who beat meanwhile stays. Return how many."""
+    buried = 0
+    for worker_id, heartbeat_at in silent.items():
+        unheard = and_(workers.c.id == worker_id, workers.c.heartbeat_at == heartbeat_at)
+        buried += (await tx.execute(delete(workers).where(unheard))).rowcount
+    return buried
 
 
 def _to_worker(row: Row[Any]) -> Worker:

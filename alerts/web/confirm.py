@@ -11,6 +11,7 @@ from alerts.core.tokens import Purpose, sign
 from alerts.services.confirm import Confirmed, ConfirmOutcome, confirm, look_at_confirmation
 from alerts.web.change_address import change_page
 from alerts.web.state import state_of
+from alerts.web.token_paths import ANY_TOKEN
 
 _STATUS = {ConfirmOutcome.EXPIRED: 410, ConfirmOutcome.UNKNOWN: 404}
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -62,4 +63,4 @@ def _shown(request: Request, found: Confirmed) -> Response:
     )
 
 
-ROUTES = [Route("/confirm/{token:path}", Confirm)]
+ROUTES = [Route("/confirm/" + ANY_TOKEN, Confirm)]

@@ -25,6 +25,7 @@ _SAID = {
         N_("There is no such page. It may have moved, or the link was cut short on its way to you."),
     ),
     405: (N_("That does not work here"), N_("This page cannot be used in that way. Open it as a link instead.")),
+    408: (N_("That took too long"), N_("What your browser sent came too slowly. Please try it once more.")),
     413: (N_("That was too much"), N_("Your browser sent more than this page takes.")),
     421: (N_("Not under this name"), N_("This page is only shown under the site's own address.")),
     500: (N_("Something broke"), N_("The fault is ours, and it is in our log. Please try again in a little while.")),

@@ -1,4 +1,4 @@
-"""What holds for every answer: security headers, a limit on bodies, one log line, no stack trace.
+"""What holds for every answer: security headers, limits on bodies, one log line, no stack trace.
 
 Plain ASGI, so that it also covers what the framework answers by itself. The log names the route, never the path:
 paths hold tokens.
@@ -6,8 +6,10 @@ paths hold tokens.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -16,6 +18,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 64 << 10
+BODY_S = 30.0  # in so long a body has come, or it comes at least
+SLOWEST_BODY = 8 << 10  # bytes a second
 
 
 def page_policy(*, scripts: bool = False, framed_by: str = "'none'") -> str:
@@ -28,15 +32,18 @@ def page_policy(*, scripts: bool = False, framed_by: str = "'none'") -> str:
 
 
 PAGE_POLICY = page_policy()
-_HEADERS = {
-    "Content-Security-Policy": PAGE_POLICY,
-    "Referrer-Policy": "no-referrer",  # our URLs hold tokens
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "X-Robots-Tag": "noindex",
-}
+#: On every answer that does not bring its own.
+SAFE_HEADERS: Mapping[str, str] = MappingProxyType(
+    {
+        "Content-Security-Policy": PAGE_POLICY,
+        "Referrer-Policy": "no-referrer",  # our URLs hold tokens
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+        "X-Robots-Tag": "noindex",
+    }
+)
 _INDEXED = {"/", "/c/{slug}"}  # what a search engine may list
 _QUIET = {"/healthz", "/readyz", "/static/{name}", "/embed.css"}
 
@@ -45,8 +52,22 @@ _log = structlog.get_logger(__name__)
 ErrorPage = Callable[[Request, int], Awaitable[Response]]
 
 
-class BodyTooLargeError(Exception):
+class BodyError(Exception):
+    """A body that is not read any further."""
+
+    status = 400
+
+
+class BodyTooLargeError(BodyError):
     """A body that went on past the limit."""
+
+    status = 413
+
+
+class BodyTooSlowError(BodyError):
+    """A body that came drop by drop, or not at all: what waits for it costs us more than whoever sends it."""
+
+    status = 408
 
 
 class Guard:
@@ -59,12 +80,14 @@ class Guard:
         error_page: ErrorPage,
         max_body: int = MAX_BODY_BYTES,
         larger: Mapping[str, int] | None = None,
+        body_s: float = BODY_S,
     ) -> None:
-        """``larger`` names beginnings of paths that take larger bodies, and how large."""
+        """``larger`` names beginnings of paths that take larger bodies, and how large; ``body_s`` is for a slow one."""
         self._app = app
         self._error_page = error_page
         self._max_body = max_body
         self._larger = larger or {}
+        self._body_s = body_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, watched."""
@@ -73,7 +96,9 @@ class Guard:
             return
         started = time.monotonic()
         answer = _Answer(scope, send)
-        if _declared_length(scope) > self._limit(scope):
+        if _has_two_ends(scope):
+            await self._fail(400, scope, receive, answer)
+        elif _declared_length(scope) > self._limit(scope):
             await self._fail(413, scope, receive, answer)
         else:
             await self._serve(scope, receive, answer)
@@ -86,11 +111,11 @@ class Guard:
     async def _serve(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         """Answer the request, whatever happens in the pages."""
         try:
-            await self._app(scope, _limited(receive, self._limit(scope)), answer.send)
+            await self._app(scope, _limited(receive, self._limit(scope), self._body_s), answer.send)
         except ClientDisconnect:
             return
-        except BodyTooLargeError:
-            await self._fail(413, scope, receive, answer)
+        except BodyError as error:
+            await self._fail(error.status, scope, receive, answer)
         except Exception:  # noqa: BLE001 - the last floor: a bug is logged, and shown to nobody
             _log.exception("request_failed", route=_route(scope), method=_method(scope))
             await self._fail(500, scope, receive, answer)
@@ -119,7 +144,7 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.status = int(message["status"])
             headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
+            for name, value in SAFE_HEADERS.items():
                 if name not in headers:
                     headers[name] = value
             if _route(self._scope) in _INDEXED and headers["X-Robots-Tag"] == "noindex":
@@ -132,14 +157,27 @@ def _declared_length(scope: Scope) -> int:
     return int(declared) if declared.isascii() and declared.isdigit() else 0
 
 
-def _limited(receive: Receive, limit: int) -> Receive:
-    """Count a body as it comes in: its declared length may be missing, or a lie."""
-    taken = 0
+def _has_two_ends(scope: Scope) -> bool:
+    """Say whether a request tells its end in two ways: what stands before us may believe the other (RFC 9112, 6.1)."""
+    headers = Headers(scope=scope)
+    return "content-length" in headers and "transfer-encoding" in headers
+
+
+def _limited(receive: Receive, limit: int, patience_s: float) -> Receive:
+    """Count a body as it comes in, since its declared length may be missing, or a lie; and wait for it so long."""
+    taken, more, began = 0, True, 0.0
 
     async def limited() -> Message:
-        nonlocal taken
-        message = await receive()
+        nonlocal taken, more, began
+        began = began or time.monotonic()  # only what is waited for counts: a page may have let the body lie
+        left = began + patience_s + taken / SLOWEST_BODY - time.monotonic()
+        try:
+            async with asyncio.timeout(left if more else None):
+                message = await receive()
+        except TimeoutError:
+            raise BodyTooSlowError from None
         if message["type"] == "http.request":
+            more = message.get("more_body", False)
             taken += len(message.get("body", b""))
             if taken > limit:
                 raise BodyTooLargeError

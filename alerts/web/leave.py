@@ -22,6 +22,7 @@ from alerts.core.undo import last_leaving, mark_of, moment_of
 from alerts.services.unsubscribe import look_at_leaving, undo, unsubscribe_by_mail
 from alerts.web.forms import read_form
 from alerts.web.state import SiteState, state_of
+from alerts.web.token_paths import ANY_TOKEN
 
 ONE_CHANNEL = "channel:"  # then the slug
 ALL = "all"
@@ -31,7 +32,7 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 
 class Leave(HTTPEndpoint):
-    """``/u/{token}``; ``:path``, since a garbled token may hold anything."""
+    """``/u/{token}``."""
 
     async def get(self, request: Request) -> Response:
         """Show the choices as buttons; change nothing (U6)."""
@@ -120,4 +121,4 @@ def _unknown(request: Request) -> Response:
     return site.pages.answer(request, "link_unknown.html", headers=_NO_STORE, purpose="unsubscribe")
 
 
-ROUTES = [Route("/u/{token:path}", Leave)]
+ROUTES = [Route("/u/" + ANY_TOKEN, Leave)]

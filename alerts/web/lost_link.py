@@ -86,6 +86,7 @@ def _form(request: Request, *, typed: str = "", again: Again | None = None) -> R
         headers=_NO_STORE,
         typed=clean_line(typed[:LONGEST_SHOWN]),
         note=again.note if again else None,
+        is_wrong=again is not None and again.note == BAD_ADDRESS,
     )
 
 

@@ -24,6 +24,7 @@ from alerts.services.preferences import Held, channels_to_follow, person_for_man
 from alerts.web.filtered import filtered, page_of, read_filter, read_page
 from alerts.web.forms import read_form
 from alerts.web.state import SiteState, state_of
+from alerts.web.token_paths import ANY_TOKEN
 from alerts.web.wishes import Said, Visit, fulfil
 
 FORGET = "forget"
@@ -144,4 +145,4 @@ def _unknown(request: Request) -> Response:
     return site.pages.answer(request, "link_unknown.html", status=404, headers=_NO_STORE, purpose="manage")
 
 
-ROUTES = [Route("/m/{token}/data.json", my_data), Route("/m/{token:path}", Manage)]
+ROUTES = [Route("/m/{token}/data.json", my_data), Route("/m/" + ANY_TOKEN, Manage)]

@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
-from babel.lists import format_list
 from babel.numbers import format_decimal
 from jinja2 import (
     BytecodeCache,
@@ -32,7 +31,7 @@ from starlette.responses import HTMLResponse
 
 from alerts.app import App
 from alerts.core.errors import ConfigError
-from alerts.core.sentences import ENGLISH, counter, spoken, translator, wishes_of
+from alerts.core.sentences import ENGLISH, N_, counter, spoken, translator, wishes_of
 from alerts.languages import catalogues
 from alerts.web.guard import page_policy
 from alerts.web.proof import FormProof
@@ -256,9 +255,10 @@ def _number(context: Context, number: int) -> str:
 
 @pass_context
 def _listed(context: Context, names: Iterable[str]) -> Markup:
-    """List names as a sentence does: "Xiaomi, Tesla and BYD", each apart from the text around it."""
-    items = [str(Markup('<bdi class="name">{}</bdi>').format(name)) for name in names]
-    return Markup(format_list(items, locale=_locale(context)))  # noqa: S704 - escaped above
+    """List names as a sentence, and our mails, do: "Xiaomi, Tesla and BYD", each apart from the text around it."""
+    say: Callable[..., Markup] = context["_"]
+    *start, last = [Markup('<bdi class="name">{}</bdi>').format(name) for name in names] or [Markup()]
+    return say(N_("{names} and {last}"), names=say(N_(", ")).join(start), last=last) if start else last
 
 
 def _zone(context: Context) -> tzinfo:

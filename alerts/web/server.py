@@ -13,6 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from alerts.core.errors import AlertsError
+from alerts.web.connection import HEAD_S, Connection
 
 MAX_HEADER_BYTES = 16 << 10
 MAX_CONNECTIONS = 1_000
@@ -23,13 +24,14 @@ STOP_S = 5
 class WebServer:
     """One listening address: ``await start()``, and ``await stop()`` once what was asked is answered."""
 
-    def __init__(self, site: ASGIApp, host: str, port: int) -> None:
+    def __init__(self, site: ASGIApp, host: str, port: int, *, head_s: float = HEAD_S) -> None:
+        """``head_s`` is how long whoever connects may take until a request's head is whole."""
         self._host = host
         self._port = port
         self._server = _Server(
             uvicorn.Config(
                 site,
-                http="h11",
+                http=type("Connection", (Connection,), {"head_s": head_s}),
                 ws="none",
                 lifespan="off",
                 log_config=None,

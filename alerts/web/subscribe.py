@@ -154,6 +154,7 @@ async def _form_again(request: Request, typed: Typed, *, note: str | None, statu
         ticked=ticked,
         others=others[:OFFERED],
         note=note,
+        is_wrong=note in {NO_ADDRESS, BAD_ADDRESS},
         wait=note is not None,
     )
 

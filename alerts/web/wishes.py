@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from alerts.core.asking import Asking
 from alerts.core.errors import AddressError, InputError
 from alerts.core.model import Subscriber
-from alerts.core.pause import read_day
+from alerts.core.pause import a_week_on, read_day
 from alerts.core.sentences import N_
 from alerts.core.tokens import SALT_SIZE, Purpose, read
 from alerts.core.undo import moment_of
@@ -34,6 +35,7 @@ class Said:
     channel: str | None = None  # the one that the sentence is about
     problem: str | None = None  # the part of the page where something was amiss
     typed: str = ""  # there, to be mended
+    day: date | None = None  # that would do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,12 +119,12 @@ async def _follow(visit: Visit, slug: str) -> Said | None:
 
 async def _pause(visit: Visit, _: str) -> Said | None:
     site, typed = visit.site, visit.form.get("until", "")
-    now = site.now()
+    now, zone = site.now(), ZoneInfo(site.app.config.site.time_zone)
     try:
-        until = read_day(typed, now=now, zone=ZoneInfo(site.app.config.site.time_zone))
+        until = read_day(typed, now=now, zone=zone)
     except InputError:
-        problem = N_("Choose a day from tomorrow on, at most a year from now, such as 2026-01-31.")
-        return Said(sentence=problem, problem="pause", typed=typed)
+        problem = N_("Choose a day from tomorrow on, at most a year from now, such as {day}.")
+        return Said(sentence=problem, problem="pause", typed=typed, day=a_week_on(now, zone))
     await pause(site.app.db, subscriber_id=visit.person.id, until=until, now=now)
     return None  # the page says until when, as it does from now on at every visit
 

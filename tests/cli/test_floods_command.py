@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import re
+import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -94,6 +96,22 @@ def test_a_flood_is_held_told_of_once_and_released_as_one_mail_a_subscriber(aler
     assert "And 3 more:" in texts_of(mail.data)[0]
     assert alerts("run", "--once", "--json").data["sent"] == 0
     assert "last flood: 23 articles" in alerts("sources", "show", "seeds").out
+
+
+def test_bob_is_told_that_no_page_of_a_flood_is_read(alerts: Alerts) -> None:
+    publish(7)
+    alerts("sources", "poll")
+    told = alerts("sources", "show", "seeds")
+    added = alerts("sources", "add", "https://paper.example/feed", "--unasked", "--content", "page", "--json").data
+    with contextlib.closing(sqlite3.connect("alerts.db")) as ledger:
+        ledger.execute("UPDATE floods SET source_id = (SELECT id FROM sources WHERE name = ?)", (added["name"],))
+        ledger.commit()
+
+    warned = alerts("sources", "show", added["name"])
+
+    assert "pages" not in told.out
+    assert "its mails quote what the feed says, not the pages (content: page)" in warned.out
+    assert alerts("sources", "show", added["name"], "--json").data["held"]["text_of"] == "content"
 
 
 def test_bob_is_asked_first_and_a_dropped_flood_is_never_mailed(

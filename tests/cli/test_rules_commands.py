@@ -87,6 +87,17 @@ def test_what_a_config_changes_is_shown_before_it_is_in_force(alerts: Run, tmp_p
     assert data_of(alerts("channels", "test", "--json"))[0]["change"] is None
 
 
+def test_what_changed_aliases_change_is_shown_before_they_are_in_force(alerts: Run, tmp_path: Path) -> None:
+    store_two_articles(tmp_path, alerts)
+    (tmp_path / "config.yaml").write_text(CONFIG + "aliases:\n  Xiaomi: [Tesla]\n")
+    shown = "xiaomi (its aliases changed), last 30 days: 1 gained, 0 lost of 2 articles"
+    assert shown in alerts("config", "check")[1]
+    out = alerts("channels", "test", "xiaomi")[1]
+    assert (shown in out, "matches 2 of 2 articles" in out) == (True, True)
+    alerts("channels", "list")
+    assert "gained" not in alerts("config", "check")[1]
+
+
 @pytest.mark.parametrize("database", ["postgresql://nobody@127.0.0.1:1/x", "sqlite:///damaged.db"])
 def test_a_database_that_cannot_be_read_fails_no_check(alerts: Run, tmp_path: Path, database: str) -> None:
     (tmp_path / "damaged.db").write_bytes(b"SQLite format 3\0 no more")

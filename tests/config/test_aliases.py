@@ -77,7 +77,7 @@ def test_a_wrong_query_is_drawn_for_a_terminal_and_one_line_for_a_script(tmp_pat
         load(tmp_path, text)
     first = '\'channels[0].query\': line 1, column 7: This "(" is never closed. Add a ")".'
     assert [line.partition(":")[2] for line in str(caught.value).splitlines()] == [
-        f"4: {first}",
+        f"4:18: {first}",
         "5: unknown key 'channels[0].nmae'; did you mean 'name'?",
     ]
     assert caught.value.drawn.splitlines()[1:3] == ["    小米 OR (NIO", "            ^"]

@@ -275,6 +275,10 @@ UNREADABLE = [
     (b"site:\n\tname: x\n", "config.yaml:2: this is not YAML: a tab"),
     (b"site: {name: x\n", "not YAML"),
     (b"site:\n  name: a: b\n", "config.yaml:2: this is not YAML: a second ': '"),
+    (
+        b'site:\n  name: "a" OR b\n',
+        "config.yaml:2: this is not YAML: text goes on behind a closing quote; put the whole value",
+    ),
     (b"site: \xff\n", "config.yaml:1: byte 6 is not UTF-8"),
     ("site:\n".encode("utf-16"), "not UTF-8"),
     (b"site: \x00", "not YAML"),

@@ -63,6 +63,7 @@ def test_an_address_is_read(typed: str, address: Address) -> None:
         ("ali\0ce@example.com", "U\\+0000"),
         ("ali\ud800ce@example.com", "U\\+D800"),
         ("ali\u202ece@example.com", "OVERRIDE"),
+        ("ali\ufffdce@example.com", "could not be read"),
         ("alice@ex\u200dample.com", "JOINER"),
         ("a" * 65 + "@example.com", "too long"),
         ("alice@" + "a" * 64 + ".com", "too long|so many"),

@@ -35,6 +35,9 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
         "2026.1.4.",
         "2026年1月4日",
         "2026 年 1 月 4 日",
+        "2026年1月4日 星期日",
+        "2026年1月4日（日）",
+        "2026年1月4日 日曜日",
         "2026년 1월 4일",
         "  Jan 4, 2026  ",
     ],
@@ -85,6 +88,8 @@ def test_what_is_more_or_less_than_a_day_is_none(text: str) -> None:
         ("Sun, 04 Jan 2026 10:00:00 GMT", datetime(2026, 1, 4, 10, 0, tzinfo=UTC)),
         ("Sun, 04 Jan 2026 10:00:00 EST", datetime(2026, 1, 4, 15, 0, tzinfo=UTC)),
         ("20260104T100000Z", datetime(2026, 1, 4, 10, 0, tzinfo=UTC)),
+        ("1767520800", datetime(2026, 1, 4, 10, 0, tzinfo=UTC)),
+        ("1767520800250", datetime(2026, 1, 4, 10, 0, tzinfo=UTC)),
     ],
 )
 def test_a_moment_without_a_zone_is_the_writers(value: object, moment: datetime) -> None:
@@ -101,6 +106,8 @@ def test_a_moment_without_a_zone_is_the_writers(value: object, moment: datetime)
         "",
         "tomorrow",
         "2026",
+        "202601041000",
+        "٢٠٢٦٠١٠٤١٠",
         "2026-01-04 25:00",
         "2026-02-30 10:00",
         "2026-01-04 10:00 +99",

@@ -193,3 +193,11 @@ def test_healthy_domains_are_forgotten_when_there_are_too_many() -> None:
         assert domains[f"d{number}.example"].name == f"d{number}.example"
     assert domains["gmail.com"] is bad
     assert len(domains._known) <= 4
+
+
+def test_a_rest_ends_though_the_clock_was_set_back() -> None:
+    domain = shut()
+    probe_at = breaker(domain).probe_at
+    assert domain.closed_until(NOW) == probe_at
+    assert domain.closed_until(NOW - timedelta(hours=2)) is None
+    assert domain.state is BreakerState.PROBING

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.core.html_text import html_to_text
+from alerts.core.html_text import html_to_text, without_entities
 
 
 @pytest.mark.parametrize(
@@ -79,3 +79,22 @@ def test_hostile_markup_costs_what_its_length_costs(bait: str) -> None:
     began = time.perf_counter()
     html_to_text(bait * (400_000 // len(bait)) + "9" * 100_000)
     assert time.perf_counter() - began < 5  # a square would take minutes
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("AT&amp;T &#8217;26 &#x27;x&#x27; &nbsp;", "AT&T ’26 'x' \xa0"),
+        ("<i> & <b>, R&D; &nosuch; &amp", "<i> & <b>, R&D; &nosuch; &amp"),
+        ("&amp;lt;", "&lt;"),
+        ("&lt;b&gt; is &amp;", "&lt;b&gt; is &amp;"),
+        ("&#60;b&#x3E; is &amp;", "&#60;b&#x3E; is &amp;"),
+    ],
+)
+def test_entities_in_plain_text_are_read_unless_it_speaks_of_markup(written: str, text: str) -> None:
+    assert without_entities(written) == text
+
+
+@given(st.text(alphabet="&#x;amplt0123 <>"))
+def test_text_without_an_entity_stays_as_it_is(text: str) -> None:
+    assert ";" in text or without_entities(text) == text

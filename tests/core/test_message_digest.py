@@ -86,7 +86,7 @@ def test_a_digest_in_chinese_keeps_every_rule_and_says_so_in_chinese() -> None:
     raw = digest([(article(), (XIAOMI, TESLA))], total=30, channels=(XIAOMI, TESLA), language="zh")
 
     check(raw)
-    assert subject_of(raw) == "Xiaomi和Tesla 新闻提醒：30 篇文章"
+    assert subject_of(raw) == "Xiaomi 和 Tesla 新闻提醒：30 篇文章"
     for part in texts_of(raw):
         assert "另有 29 篇：" in part
         assert "2026年1月4日" in part

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.core.errors import InputError
-from alerts.core.pause import first_day, last_day, read_day
+from alerts.core.pause import a_week_on, first_day, last_day, read_day
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 EVENING = datetime(2026, 1, 5, 20, tzinfo=UTC)  # the 6th already in Shanghai
@@ -28,6 +28,12 @@ def test_it_lasts_until_tomorrow_at_least_and_a_year_at_most() -> None:
     for day in (first_day(EVENING, SHANGHAI) - timedelta(days=1), last_day(EVENING, SHANGHAI) + timedelta(days=1)):
         with pytest.raises(InputError, match="must lie between 2026-01-07 and 2027-01-07"):
             read_day(day.isoformat(), now=EVENING, zone=SHANGHAI)
+
+
+def test_an_example_is_a_day_that_would_do() -> None:
+    example = a_week_on(EVENING, SHANGHAI)
+    assert example == date(2026, 1, 13)
+    assert read_day(example.isoformat(), now=EVENING, zone=SHANGHAI) > EVENING
 
 
 @given(st.text(max_size=30))

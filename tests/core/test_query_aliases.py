@@ -50,11 +50,15 @@ def test_a_name_finds_its_other_names(query: str) -> None:
     assert not evaluate(parse(query), prepared).matched
 
 
-@pytest.mark.parametrize(
-    "query", ["case:Xiaomi", "Xiaomi*", '"Xiaomi SU7"', "シャオミ", "lang:Xiaomi", 'ticker:"Li Auto"']
-)
+@pytest.mark.parametrize("query", ["case:Xiaomi", "Xiaomi*", '"Xiaomi SU7"', "シャオミ", 'ticker:"Li Auto"'])
 def test_some_terms_are_taken_as_written(query: str) -> None:
     assert not evaluate(parse(query, ALIASES), prepare(CHINESE, source_name="小米")).matched
+
+
+def test_a_language_has_no_other_names() -> None:
+    aliases = Aliases.of({"ja": ["zh"]})
+    assert parse("ja", aliases).root != parse("ja").root
+    assert parse("lang:ja", aliases).root == parse("lang:ja").root
 
 
 def test_a_share_is_found_among_the_tickers_and_in_the_text_however_spaced() -> None:

@@ -74,7 +74,7 @@ def test_what_is_there_is_found(query: str) -> None:
         "body:wuhan",
         "author:xiaomi",
         "source:jane",
-        "lang:z",
+        "lang:zh-ha",
         "lang:en",
         "ticker:181",
         "ticker:nasdaq:tsla",

@@ -43,6 +43,8 @@ WORDS = st.sampled_from(
         "x*",
         "zh",
         "HKG:1810",
+        "1810.HK",
+        "$NIO",
         "샤오",
         "İ",
         "NIO",
@@ -78,7 +80,7 @@ ITEMS = st.builds(
     body=TEXT,
     author=TEXT,
     tags=st.lists(TEXT, max_size=2).map(tuple),
-    tickers=st.lists(st.sampled_from(["HKG: 1810", "HKG : 1810", "NIO"]), max_size=1).map(tuple),
+    tickers=st.lists(st.sampled_from(["HKG: 1810", "HKG : 1810", "SEHK:01810", "$NIO"]), max_size=1).map(tuple),
     language=st.sampled_from(["zh", "zh-Hans", "ZH_hant", None]),
 )
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
-from alerts.core.query.words import is_or_begins, is_spaceless, occurrences
+from alerts.core.query.words import is_or_begins, is_spaceless, occurrences, word_starts
 from alerts.core.text import fold
 
 
@@ -59,3 +61,12 @@ def test_one_character_can_be_a_word_in_scripts_without_spaces() -> None:
     assert is_spaceless("米")
     assert is_spaceless("a한")
     assert not is_spaceless("ab")
+
+
+def test_the_words_of_a_very_long_line_are_not_kept() -> None:
+    tracemalloc.start()
+    try:
+        assert len(word_starts("小米 " * 50_000)) == 100_000
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()

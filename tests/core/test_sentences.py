@@ -61,3 +61,28 @@ def test_a_number_chooses_the_form() -> None:
 
 def test_a_mark_leaves_the_sentence_as_it_is() -> None:
     assert N_("Hello") == "Hello"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "value", "said"),
+    [
+        ("退订 {channels}？", "Tesla", "退订 Tesla？"),
+        ("退订 {channels}？", "小米", "退订小米？"),
+        ("您在 {channels} 订阅了", "EV 日报", "您在 EV 日报订阅了"),
+        ("您在 {channels} 订阅了", "小米 SU7", "您在小米 SU7 订阅了"),
+        ("{channels} 已关闭", "ニュース", "ニュース已关闭"),
+        ("关于 {channels} 的", "", "关于  的"),
+        ("about {channels} today", "小米", "about 小米 today"),  # a language with spaces keeps its own
+        ("{channels} 뉴스", "小米", "小米 뉴스"),
+    ],
+)
+def test_among_chinese_a_foreign_word_stands_apart_and_a_chinese_one_does_not(
+    sentence: str, value: str, said: str
+) -> None:
+    assert translator(NullTranslations(), html=False)(sentence, channels=value) == said
+
+
+def test_what_counts_is_the_sign_that_is_seen_not_the_markup_around_it() -> None:
+    say = translator(NullTranslations(), html=True)
+    assert say("退订 {x}？", x=Markup("<bdi>小米</bdi>")) == Markup("退订<bdi>小米</bdi>？")
+    assert say("退订 {x}？", x=Markup("<bdi>Tesla</bdi>")) == Markup("退订 <bdi>Tesla</bdi>？")

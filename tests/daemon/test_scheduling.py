@@ -195,3 +195,18 @@ async def test_a_look_that_fails_for_whatever_reason_is_not_the_last(
         while not node.holds:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
     keeping.cancel()
+
+
+async def test_two_that_were_each_told_that_they_are_alone_do_not_take_it_from_one_another_for_ever(
+    nodes: Nodes,
+) -> None:
+    """Somebody removed the file that a main process locks, and started another."""
+    first, second = await nodes.node(alone=True), await nodes.node(alone=True)
+    await first.look()
+    await second.look()
+    async with nodes.db.reading() as tx:
+        epoch = (await read_lease(tx, SCHEDULING)).epoch
+    await nodes.pass_time(60, first, second)
+    async with nodes.db.reading() as tx:
+        assert (await read_lease(tx, SCHEDULING)).epoch == epoch
+    assert (first.holds, second.holds) == (False, True)

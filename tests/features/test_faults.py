@@ -187,7 +187,7 @@ async def send_all(db: Database, port: int, folder: Path, clock: Traveller, *, r
     while (due_at := await next_due(db)) is not None:
         clock.travel_to(max(due_at, relay.health.rest_until or due_at) + timedelta(minutes=4))
         await deliver(db, means, worker_id="w1")
-        await maintain(db, now=clock(), judging=False)
+        await maintain(db, now=clock())
     return relay
 
 

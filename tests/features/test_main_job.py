@@ -115,6 +115,7 @@ def test_a_file_dropped_into_the_folder_is_in_the_catcher_in_under_two_seconds(t
     with site.daemon() as daemon:
         assert site.get("/")[0] == 200
         site.run("subscribers", "add", "alice@example.org", "xiaomi", "--confirmed")
+        wait_until(lambda: "event=channels_read" in daemon.log(), within_s=10, what="the channels are read before")
         began = time.monotonic()
         site.publish("plant.txt", article())
         wait_until(lambda: b"alice@example.org" in site.get("/catcher")[1], within_s=10, what="the mail is caught")
@@ -125,6 +126,7 @@ def test_a_file_dropped_into_the_folder_is_in_the_catcher_in_under_two_seconds(t
             lambda: b"bob@example.org" in site.get("/catcher")[1], within_s=10, what="the confirmation is caught"
         )
         assert "example.org" not in daemon.log()
+        assert "<function" not in daemon.log()
 
 
 def test_files_that_cannot_be_articles_are_set_aside_with_a_reason_and_the_others_go_on(

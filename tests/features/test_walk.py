@@ -152,6 +152,10 @@ def test_a_reader_walks_from_a_box_on_a_foreign_page_to_an_alert_and_out_again(
 
     managing.reload()
     expect(managing.get_by_text("You follow no channel.")).to_be_visible()
+    log = (site.folder / "daemon.log").read_text(encoding="utf-8")
+    assert "event=started" in log
+    links = [page.url.rpartition("/")[2] for page in (confirming, managing, leaving)]
+    assert [secret for secret in (reader.address, *links, "<function", "Traceback") if secret in log] == []
     context.close()
 
 

@@ -37,6 +37,21 @@ def test_a_translation_fills_the_same_places(path: Path) -> None:
                 assert places(form) - MAY_DIFFER == wanted - MAY_DIFFER, message.id
 
 
+def test_a_place_in_a_chinese_sentence_has_room_on_both_sides() -> None:
+    """What is put there may be a foreign word; where it is a Chinese one, the space goes (``core.sentences``)."""
+    tight = re.compile(r"[\u4e00-\u9fff]\{|\}[\u4e00-\u9fff]")
+    (chinese,) = (path for path in FILES if path.stem == "zh")
+    said = [form for message in read(chinese) if message.id for form in strings(message.string)]
+    assert [form for form in said if tight.search(form) and "{month_number}" not in form] == []
+
+
+def test_chinese_has_the_punctuation_of_its_own() -> None:
+    narrow = re.compile(r"[\u4e00-\u9fff][,.;:!?()]|[,;:!?()][\u4e00-\u9fff]|\.\.\.")
+    (chinese,) = (path for path in FILES if path.stem == "zh")
+    said = [form for message in read(chinese) if message.id for form in strings(message.string)]
+    assert [form for form in said if narrow.search(form)] == []
+
+
 def test_an_operator_adds_a_language_by_a_file(tmp_path: Path) -> None:
     (tmp_path / "languages").mkdir()
     (tmp_path / "languages" / "de.po").write_text('msgid "Channels"\nmsgstr "Kanäle"\n', encoding="utf-8")

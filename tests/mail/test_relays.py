@@ -166,6 +166,8 @@ async def test_a_relay_that_is_down_rests_and_takes_nothing_more() -> None:
     assert (len(hand.waiting), relay.available(), relay.health.state) == (2, False, RelayState.FAILING)
     clock.now += timedelta(seconds=2)
     assert relay.available()
+    clock.now -= timedelta(hours=1)  # a clock that is set back must not make it rest for an hour
+    assert relay.available()
 
 
 async def test_a_refused_login_condemns_the_relay_and_no_recipient() -> None:

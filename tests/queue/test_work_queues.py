@@ -323,3 +323,13 @@ async def test_a_queue_goes_on_after_its_connections_are_cut(cluster: Bench) -> 
         await cluster.until(lambda: len(cluster.done) == 2)
         while await count_jobs(cluster.db):  # noqa: ASYNC110 - a row tells nobody
             await asyncio.sleep(0.05)
+
+
+async def test_a_poke_that_comes_after_the_stop_is_lost_in_our_own_words(postgresql_ledger_url: str) -> None:
+    queue = ClusterQueue(conninfo(postgresql_ledger_url))
+    with pytest.raises(StorageError, match="not open"):
+        await queue.enqueue(Job(Step.POLL, 1))
+    await queue.start({})
+    await queue.stop(grace_s=1.0)
+    with pytest.raises(StorageError, match="not open"):
+        await queue.enqueue(Job(Step.POLL, 1))

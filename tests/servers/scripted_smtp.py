@@ -173,12 +173,16 @@ class ScriptedSmtp:
 
 
 def connected_to(port: int) -> int:
-    """Count this process's connections to a port of loopback that it has not closed."""
+    """Count this process's connections to a port of loopback that it has not closed.
+
+    Each by its inode: while other processes connect, the kernel's table can list one twice.
+    """
     if not Path("/proc/net/tcp").exists():
         return 0
     ours = set(sockets_of_this_process())
     rows = [line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]]
-    return sum(row[2].endswith(f":{port:04X}") and row[3] == "01" and f"socket:[{row[9]}]" in ours for row in rows)
+    theirs = {f"socket:[{row[9]}]" for row in rows if row[2].endswith(f":{port:04X}") and row[3] == "01"}
+    return len(ours & theirs)
 
 
 def sockets_of_this_process() -> list[str]:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 
 import pytest
 from cast import World
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
+from alerts.config import ChannelConfig
+from alerts.config.model import AliasesConfig
 from alerts.core.edits import Edit
 from alerts.core.errors import QueryError
+from alerts.services.aliases import reader_of, sync_aliases
 from alerts.services.back_test import KEPT, PIECE, back_test
-from alerts.services.channels import mails_a_month
+from alerts.services.channels import add_channel, mails_a_month
+from alerts.services.try_channels import edits_of
 from alerts.storage import schema
 from alerts.storage.engine import Database
+from alerts.storage.history import articles_of_month
 
 
 async def publish(
@@ -70,6 +76,40 @@ async def test_several_edits_are_tested_in_one_pass_of_pieces(db: Database, now:
     assert new.newest_gained[0].title == f"NIO {number - 1}"
     assert (unreadable.before, unreadable.gained) == (0, 0)
     assert (lost.lost, lost.mails_after) == (number, 0)
+
+
+async def test_the_last_piece_of_a_month_costs_what_the_first_does(db: Database, now: datetime) -> None:
+    await publish(db, now, [f"NIO {n}" for n in range(12_000)])
+
+    async def took(after: int) -> float:
+        async with db.reading() as tx:
+            before = time.perf_counter()
+            assert len(await articles_of_month(tx, now=now, after=after, limit=PIECE)) == PIECE
+            return time.perf_counter() - before
+
+    async with db.reading() as tx:
+        last = (await tx.scalar(select(func.max(schema.articles.c.id)))) - PIECE
+    first = min([await took(0) for _ in range(5)])
+    assert min([await took(last) for _ in range(5)]) < 3 * first
+
+
+async def test_changed_aliases_change_the_queries_that_write_them(db: Database, now: datetime) -> None:
+    await publish(db, now, ["Xiaomi plant", "小米 plant", "Tesla plant"])
+    world = World(db, now)
+    await world.channel("xiaomi", "Xiaomi")
+    await world.channel("tesla", "Tesla")
+    declared = [ChannelConfig(slug="xiaomi", name="X", query="Xiaomi")]
+    assert await edits_of(db, declared) == []
+    new = [AliasesConfig(name="Xiaomi", others=("小米",))]
+    edits = await edits_of(db, declared, new)
+    assert edits == [Edit(slug="xiaomi", old="Xiaomi", new="Xiaomi")]
+    (found,) = await back_test(db, edits, now=now, read=reader_of(new))
+    assert (found.before, found.after, [one.title for one in found.newest_gained]) == (1, 2, ["小米 plant"])
+    await sync_aliases(db, new)
+    assert await edits_of(db, declared, new) == []
+    await add_channel(db, slug="mi", name="Mi", query='"Xiaomi" plant', now=now)
+    (back,) = await back_test(db, await edits_of(db, []), now=now)
+    assert (back.edit.slug, back.before, back.after, back.lost) == ("mi", 2, 1, 1)
 
 
 async def test_what_is_older_or_was_only_seen_is_no_mail(db: Database, now: datetime) -> None:

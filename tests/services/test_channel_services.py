@@ -8,10 +8,12 @@ import pytest
 from cast import World
 
 from alerts.config import ChannelConfig
+from alerts.config.model import AliasesConfig
 from alerts.core.errors import ConfigError, InputError, NotFoundError, QueryError
 from alerts.core.model import ChannelState
+from alerts.services.aliases import reader_of
 from alerts.services.channels import add_channel, list_channels, show_channel, sync_channels
-from alerts.services.try_channels import try_channels, try_query
+from alerts.services.try_channels import PIECE, try_channels, try_query
 from alerts.storage.engine import Database
 
 XIAOMI = ChannelConfig(slug="xiaomi", name="Xiaomi", query="tag:Xiaomi OR about:Xiaomi")
@@ -97,12 +99,35 @@ async def test_channels_are_tried_on_what_is_stored(db: Database, now: datetime)
     await world.channel()
     await world.channel("broken", "((")
     broken, good = await try_channels(db, limit=10)
-    assert [(it.article.id, it.score > 0.5) for it in good.answering] == [(article, True)]
+    assert [(it.id, it.score > 0.5) for it in good.answering] == [(article, True)]
     assert (good.asked, good.problem) == (1, None)
     assert broken.problem is not None
     assert [it.slug for it in await try_channels(db, slug="xiaomi", limit=10)] == ["xiaomi"]
     with pytest.raises(NotFoundError):
         await try_channels(db, slug="none", limit=10)
+
+
+async def test_channels_are_tried_a_piece_at_a_time_the_newest_first(db: Database, now: datetime) -> None:
+    world = World(db, now)
+    source = await world.source()
+    many = [await world.article(source, title=f"Xiaomi {number}") for number in range(PIECE + 5)]
+    await world.channel("all", "Xiaomi OR 小米")
+    await world.channel("few", "Xiaomi 3")
+    steps: list[tuple[int, int]] = []
+    everything, few = await try_channels(db, limit=1_000, progress=lambda *step: steps.append(step))
+    assert [one.id for one in everything.answering] == many[::-1]
+    assert [one.title for one in few.answering] == ["Xiaomi 3"]
+    assert (everything.asked, steps) == (len(many), [(PIECE, 1_000), (len(many), 1_000)])
+    (limited, _) = await try_channels(db, limit=PIECE + 1)
+    assert [one.id for one in limited.answering] == many[: -PIECE - 2 : -1]
+
+
+async def test_a_query_is_tried_with_the_aliases_that_are_asked_for(db: Database, now: datetime) -> None:
+    world = World(db, now)
+    await world.article(await world.source(), title="小米开设新工厂")
+    read = reader_of([AliasesConfig(name="Xiaomi", others=("小米",))])
+    assert len((await try_query(db, "Xiaomi", limit=10, read=read)).answering) == 1
+    assert (await try_query(db, "Xiaomi", limit=10)).answering == ()
 
 
 async def test_a_query_is_tried_before_it_is_a_channel(db: Database, now: datetime) -> None:

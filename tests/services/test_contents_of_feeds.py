@@ -15,7 +15,8 @@ from feed_server import FeedServer, Request, Respond, answer
 from newsroom import Parser
 from sqlalchemy import select
 
-from alerts.core.model import Article, Content, Disposition, FirstPoll, FloodWatch, Source
+from alerts.core.model import Article, Content, Disposition, FirstPoll, FloodDecision, FloodWatch, Source
+from alerts.services.decide_flood import decide_flood, reach_of_flood
 from alerts.services.match import ChannelCache, match_articles
 from alerts.services.poll import LEASE, NOT_CLAIMED, Polled, poll_feed
 from alerts.services.sources import add_feed
@@ -210,6 +211,20 @@ class TestWhatIsRead:
         polled = await publisher.poll(OLD, *archive)
 
         assert (polled.held, publisher.asked()) == (3, [])
+
+    async def test_a_flood_that_is_released_is_told_by_the_feed_and_its_reach_says_so(
+        self, publisher: Publisher
+    ) -> None:
+        await publisher.wants(flood=1)
+        await publisher.poll(OLD)
+        publisher.puts(1)
+        await publisher.poll(entry(1), entry(2, title="Another story", summary="Something else."))
+
+        reach = await reach_of_flood(publisher.db, publisher.source.name, now=publisher.now)
+        await decide_flood(publisher.db, reach.flood.id, FloodDecision.RELEASED, now=publisher.now)
+
+        assert (reach.source.content, publisher.asked()) == (Content.PAGE, [])
+        assert [one.item.body for one in (await publisher.articles())[1:] if STORY[1] in one.item.body] == []
 
     async def test_so_many_at_most_are_read_at_a_poll_and_all_are_stored(self, publisher: Publisher) -> None:
         await publisher.wants(flood=FloodWatch.OFF)

@@ -26,7 +26,7 @@ from alerts.core.model import (
     SourceKind,
     SourceState,
 )
-from alerts.services.decide_flood import Reach, decide_flood, held_sources, reach_of_flood
+from alerts.services.decide_flood import Reach, decide_flood, go_on_deciding, held_sources, reach_of_flood
 from alerts.services.explain import explain_article
 from alerts.services.fan_out import fan_out, unfinished
 from alerts.services.fan_out_digest import fan_out_digest, unfinished_digests
@@ -99,6 +99,15 @@ class Paper:
 
     async def reach(self) -> Reach:
         return await reach_of_flood(self.db, self.source.name, now=self.now)
+
+
+class KilledError(Exception):
+    """The process ends here."""
+
+
+def die(_done: int) -> None:
+    """End in the midst of something."""
+    raise KilledError
 
 
 async def paper_of(db: Database, now: datetime, *, days: int = 40) -> Paper:
@@ -282,6 +291,30 @@ class TestDeciding:
         assert (await small_lite.bring(1)).held == 0
         await small_lite.match()
         assert await small_lite.fan_out() == 1
+
+    @pytest.mark.parametrize(
+        ("decision", "mails"), [(FloodDecision.RELEASED, 8), (FloodDecision.DIGEST, 1), (FloodDecision.DROPPED, 0)]
+    )
+    async def test_a_decision_that_was_killed_in_its_midst_is_gone_on_with(
+        self, small: Paper, decision: FloodDecision, mails: int
+    ) -> None:
+        await small.world.readers(1, (small.channels["xiaomi"],))
+        await small.bring(8)
+        await small.match()
+        flood_id = (await small.reach()).flood.id
+
+        with pytest.raises(KilledError):
+            await decide_flood(small.db, flood_id, decision, now=small.now, size=3, on_progress=die)
+        half = await small.dispositions()
+        early = await small.fan_out()
+
+        assert half["held"] == 5
+        assert early == (3 if decision is FloodDecision.RELEASED else 0)  # a digest waits for the whole of it
+        assert (await held_sources(small.db), (await small.bring(1)).held) == ({}, 0)
+        assert await asyncio.gather(*(go_on_deciding(small.db, now=small.now) for _ in "ab")) in ([5, 0], [0, 5])
+        assert await go_on_deciding(small.db, now=small.now) == 0
+        assert early + await small.fan_out() == mails
+        assert (await small.dispositions()).get("held") is None
 
     async def test_of_two_operators_the_first_decides_and_the_other_is_told(self, small: Paper) -> None:
         await small.bring(8)

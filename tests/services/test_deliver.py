@@ -1,6 +1,6 @@
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -14,12 +14,14 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from alerts.core.deliveries import Dropped, InDoubt, Reply, Result, Stage, Untried, outcome
+from alerts.core.domains import Domains
 from alerts.core.errors import DatabaseUnavailableError
 from alerts.core.model import Delivery, DeliveryState, Envelope, Lane
+from alerts.core.silence import Silence
 from alerts.services.deliver import AtOnce, Delivered, Means, deliver
 from alerts.services.deliver import claims as claims_module
 from alerts.services.fan_out import fan_out
-from alerts.services.maintain import expire, rescue
+from alerts.services.maintain import STUCK, Heard, expire, rescue
 from alerts.storage import workers
 from alerts.storage.deliveries import (
     Written,
@@ -38,6 +40,13 @@ Take = Callable[[], Awaitable[Envelope | None]]
 Report = Callable[[Envelope, Result, str], Awaitable[None]]
 Ahead = Callable[[Envelope | None], Awaitable[Envelope | None]]
 TAKEN = Reply(code=250, text="2.0.0 queued", stage=Stage.BODY)
+
+
+def heard(
+    silent: Mapping[str, datetime] | None = None, *, claims: Silence[str] | None = None, at_s: float = 0.0
+) -> Heard:
+    """Give what a process heard; of nobody's silence by default."""
+    return Heard(silent=silent or {}, claims=claims or Silence(STUCK.total_seconds()), at_s=at_s)
 
 
 @dataclass
@@ -337,9 +346,59 @@ async def test_a_worker_that_lost_its_lease_sends_no_more(office: Office) -> Non
 async def test_the_claims_of_a_silent_worker_are_taken_back(office: Office) -> None:
     await office.publish(30)
     await office.claim(20)
-    assert await rescue(office.db, now=office.world.now + timedelta(seconds=7)) == (0, 0)
-    assert await rescue(office.db, now=office.world.now + timedelta(seconds=9)) == (1, 20)
+    assert await rescue(office.db, now=office.world.now, heard=heard()) == (0, 0)
+    beat_meanwhile = {"w1": office.world.now - timedelta(seconds=2)}
+    assert await rescue(office.db, now=office.world.now, heard=heard(beat_meanwhile)) == (0, 0)
+    assert await rescue(office.db, now=office.world.now, heard=heard({"w1": office.world.now})) == (1, 20)
     assert await office.states() == {"pending": 30}
+
+
+async def test_a_clock_that_is_set_takes_nothing_from_those_who_live(office: Office) -> None:
+    """By it every lease is over, and every heartbeat a day old; by another clock nothing has happened."""
+    await office.publish(3)
+    await office.claim(3)
+    late = office.world.now + timedelta(days=1)
+    lapsed: Silence[str] = Silence(STUCK.total_seconds())
+    for at_s in (0.0, 5.0, STUCK.total_seconds() - 1):
+        assert await rescue(office.db, now=late, heard=heard(claims=lapsed, at_s=at_s)) == (0, 0)
+    assert await rescue(office.db, now=late, heard=heard(claims=lapsed, at_s=STUCK.total_seconds())) == (0, 3)
+
+
+async def test_how_long_a_mail_takes_is_not_read_from_a_clock_that_is_set(office: Office) -> None:
+    """Else its domain would be taken for one that takes hours."""
+    await office.publish(200)
+
+    def after(carried: int) -> None:
+        office.world.now += timedelta(hours=carried == 20)
+
+    office.relays.after = after
+    domains = Domains()
+    await deliver(office.db, replace(office.means(), domains=domains), worker_id="w1")
+    assert (await office.states(), domains["example.org"].slow) == ({"sent": 200}, False)
+    assert domains["example.org"].worth(timedelta(seconds=10), 4) > 1_000
+
+
+async def test_who_leaves_after_the_clock_was_set_back_gets_none_that_had_not_begun(office: Office) -> None:
+    await office.publish(30)
+    office.relays.connections = 1
+    left = asyncio.Event()
+
+    def after(carried: int) -> None:
+        if carried == 3:
+            office.world.now -= timedelta(hours=1)
+            left.set()
+
+    async def leave() -> None:
+        await left.wait()
+        async with office.db.transaction() as tx:
+            gone = subscriptions.update().where(subscriptions.c.subscriber_id == 30)
+            await tx.execute(gone.values(state="ended", end_reason="unsubscribed", ended_at=office.world.now))
+
+    office.relays.after = after
+    leaving = asyncio.create_task(leave())
+    done = await office.send()
+    await leaving
+    assert (done.sent, done.cancelled) == (29, 1)
 
 
 async def test_nobody_is_buried_by_who_was_cut_off_too(office: Office) -> None:
@@ -347,8 +406,8 @@ async def test_nobody_is_buried_by_who_was_cut_off_too(office: Office) -> None:
     await office.publish(3)
     await office.claim(3)
     late = office.world.now + timedelta(minutes=20)
-    assert await rescue(office.db, now=late, judging=False) == (0, 0)
-    assert await rescue(office.db, now=late) == (1, 3)
+    assert await rescue(office.db, now=late) == (0, 0)
+    assert await rescue(office.db, now=late, heard=heard({"w1": office.world.now})) == (1, 3)
 
 
 async def test_a_claim_that_was_taken_over_changes_nothing(office: Office) -> None:

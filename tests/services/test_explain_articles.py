@@ -14,6 +14,7 @@ from alerts.core.model import Article, DeliveryState, Lane
 from alerts.core.subscriptions import Event
 from alerts.services.explain import Explanation, Person, explain_article
 from alerts.services.fan_out import fan_out
+from alerts.services.unsubscribe import unsubscribe
 from alerts.storage import schema
 from alerts.storage.articles import article_by_id
 from alerts.storage.breakers import keep_breakers
@@ -226,6 +227,57 @@ async def test_the_queue_and_the_reply_are_shown(world: World) -> None:
     trace = (await person_of(world, article)).delivery
     assert trace is not None
     assert (trace.worker, trace.reply, trace.relay) == (None, "250 Ok", "smtp://relay.example")
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        (
+            {"state": "pending", "attempts": 2, "reply": "451 4.7.1 later"},
+            "pending: deferred, tried again {}: 451 4.7.1",
+        ),
+        ({"state": "pending", "attempts": 1}, "pending: deferred, tried again {}: no reply"),
+        (
+            {"state": "expired", "reply": "451 4.2.2 full"},
+            "expired: no server took it in time; the last reply: 451 4.2.2",
+        ),
+        ({"state": "failed", "reply": "550 5.1.1 unknown"}, "failed: 550 5.1.1 unknown"),
+        (
+            {"state": "failed", "reply": "set aside after 3 faults: KeyError"},
+            "failed: set aside after 3 faults: KeyError",
+        ),
+        ({"state": "cancelled"}, "cancelled: it was no longer wanted before its turn came"),
+    ],
+)
+async def test_each_end_of_a_mail_says_why(world: World, values: dict[str, object], says: str) -> None:
+    channel = await world.channel()
+    article = await world.article(await world.source(), channels=(channel,))
+    await world.readers(1, (channel,))
+    await fan_out(world.db, article, now=world.now)
+    due_at = world.now + timedelta(minutes=10)
+    await change(world, update(schema.deliveries).values(due_at=due_at, **values))
+    told = (await why(world, article)).partition(" is ")[2]
+    assert told.startswith(says.format(f"{due_at:%Y-%m-%d %H:%M} UTC"))
+
+
+async def test_a_mail_that_was_dropped_says_what_the_person_did(world: World) -> None:
+    channel = await world.channel()
+    article = await world.article(await world.source(), channels=(channel,))
+    (alice,) = await world.readers(1, (channel,))
+    await fan_out(world.db, article, now=world.now)
+    await unsubscribe(world.db, subscriber_id=alice, channel_ids=[channel], now=world.now)
+    assert (await why(world, article)).endswith(
+        "is cancelled: the subscription is ended: unsubscribed 2026-01-05 12:00 UTC"
+    )
+
+
+async def test_a_query_that_was_edited_since_is_told_apart_from_a_fan_out(world: World) -> None:
+    tesla, xiaomi = await world.channel("tesla", "about:Tesla"), await world.channel()
+    article = await world.article(await world.source(), channels=(tesla,))
+    await world.readers(1, (xiaomi,))
+    assert await why(world, article) == (
+        "no mail: xiaomi did not answer when the article was matched; its query changed since"
+    )
 
 
 async def test_a_pause_is_an_obstacle_while_it_lasts(world: World) -> None:

@@ -70,11 +70,29 @@ def test_a_list_is_read_in_other_encodings() -> None:
     assert read_opml(text.encode("utf-16")).feeds[0].name == "小米"
 
 
+def test_a_list_that_was_written_by_hand_is_read() -> None:
+    listed = read_opml(
+        opml(
+            "<!-- mine -->",
+            row("https://a.example/feed?a=1&b=2&amp;c=3", 'text="Caf&eacute; &amp; Bar & &#8217;"'),
+            '<outline text="R&D" xmlurl="https://b.example/feed"/>',
+        )
+    )
+
+    assert listed == FeedList(
+        feeds=(
+            ListedFeed(url="https://a.example/feed?a=1&b=2&c=3", name="Café & Bar & ’"),
+            ListedFeed(url="https://b.example/feed", name="R&D"),
+        )
+    )
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
         (b"", "line 1, column 1: "),
         (b"<opml><body>\n<outline></body></opml>", "line 2, column 12: .*mismatched tag"),
+        (b"<opml><body>R&D <outline></body></opml>", "line 1, column 16: .*not well-formed"),
         (b"<html><body/></html>", "line 1: the file is no OPML; it begins with <html>"),
         (b'{"version": 1}', "no sound XML"),
         (b" " * (LARGEST + 1), "larger than 10 MiB"),

@@ -17,6 +17,7 @@ from alerts.core.errors import DatabaseCorruptError, DatabaseUnavailableError, S
 from alerts.storage import postgresql, sqlite
 from alerts.storage.engine import Database, insert
 from alerts.storage.facts import ledger_id
+from alerts.storage.prepared import Transaction
 from alerts.storage.schema import facts
 
 OWN_FACTS = 3  # that a ledger has from its first open: ledger_id, created_by, usable_from
@@ -233,3 +234,38 @@ async def test_a_bug_in_a_query_stays_a_bug(db: Database) -> None:
         async with db.transaction() as tx:
             await tx.execute(text("SELECT * FROM nonsense"))
     assert not isinstance(caught.value, StorageError)
+
+
+@pytest.mark.parametrize("put", ["nothing", "another file"])
+async def test_a_file_that_is_taken_away_while_it_is_open_is_neither_read_nor_written_until_it_is_back(
+    closed: Path, tmp_path: Path, put: str
+) -> None:
+    """SQLite would go on with the file that has no name any more: all of it would be lost with the process."""
+    url = f"sqlite:///{closed}"
+    copy, away = tmp_path / "copy.db", tmp_path / "away.db"
+    copy.write_bytes(closed.read_bytes())
+    main, sender = await Database.open(url), await Database.open(url, inline=True)
+    closed.rename(away)
+    if put == "another file":
+        copy.rename(closed)
+    said = "moved away or deleted" if put == "nothing" else "replaced by another file"
+    for db in (main, sender):
+        for use in (db.transaction(), db.reading(), db.prepared()):
+            with pytest.raises(DatabaseUnavailableError, match=said):
+                async with use:
+                    pass
+
+    async def work(_tx: Transaction) -> int:
+        return 0
+
+    with pytest.raises(DatabaseUnavailableError, match=said):
+        await main.lightly(work)
+    if put == "nothing":
+        with pytest.raises(DatabaseUnavailableError):
+            await Database.open(url, inline=True, make=False)
+        assert not closed.exists()
+    away.rename(closed)
+    for db in (main, sender):
+        async with db.reading() as tx:
+            assert await tx.scalar(select(func.count()).select_from(facts)) == 500 + OWN_FACTS
+        await db.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -197,6 +198,18 @@ async def test_the_page_masks_the_address_and_offers_buttons_that_wait_u8(bob: B
     assert page.count("<button") == 4  # these two, each of them, everything
 
 
+async def test_in_chinese_foreign_names_stand_apart_and_chinese_ones_do_not(bob: Bob, db: Database) -> None:
+    async def heading() -> str:
+        page = (await bob.web.visitor.get(bob.link, headers={"Accept-Language": "zh-CN"})).text
+        return re.sub(r"<[^>]+>", "", page.partition("<h1>")[2].partition("</h1>")[0])
+
+    first = await heading()
+    async with db.transaction() as tx:
+        await tx.execute(schema.channels.update().where(schema.channels.c.slug == "xiaomi").values(name="小米"))
+    second = await heading()
+    assert (first, second) == ("退订 Xiaomi 和 Tesla？", "退订小米和 Tesla？")
+
+
 async def test_one_channel_of_the_mail_can_be_left_alone_u9(bob: Bob) -> None:
     answer = await bob.web.visitor.post(bob.link, data={"leave": "channel:tesla"})
     assert await bob.follows() == {"xiaomi", "byd"}
@@ -223,7 +236,20 @@ async def test_a_choice_of_a_channel_that_is_none_ends_none(bob: Bob) -> None:
     assert await bob.follows() == {"xiaomi", "tesla", "byd"}
 
 
-TOKENS = ["x", "A" * 44, "%00", "%ff%fe", "..%2f..", "", "x" * 5_000, "<script>alert(1)</script>", "ü", "{{ 7 }}"]
+TOKENS = [
+    "x",
+    "A" * 44,
+    "%00",
+    "%ff%fe",
+    "..%2f..",
+    "",
+    "x" * 5_000,
+    "a%0A",
+    "a%0D%0Ab",
+    "<script>alert(1)</script>",
+    "ü",
+    "{{ 7 }}",
+]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -179,6 +179,24 @@ async def test_what_cannot_be_meant_is_said_with_the_form_again(
     assert await held(web) == []
 
 
+async def test_the_field_that_is_wrong_is_marked_and_no_other(web: Website) -> None:
+    for data in ({}, {"email": "alice", "channel": "xiaomi"}):
+        assert 'aria-invalid="true"' in (await web.visitor.post("/subscribe", data=data)).text
+    for data in ({"email": ALICE}, {"email": ALICE, "channel": "nobody"}):
+        assert "aria-invalid" not in (await web.visitor.post("/subscribe", data=data)).text
+    assert "aria-invalid" not in (await web.visitor.get("/subscribe")).text
+
+
+async def test_an_address_in_bytes_that_are_no_utf_8_is_none(web: Website) -> None:
+    answer = await web.visitor.post(
+        "/subscribe",
+        content=b"email=%C3%28@x.example&channel=xiaomi",
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+    )
+    assert answer.status_code == 422
+    assert "does not look like" in answer.text
+
+
 async def test_what_was_typed_stays_in_the_form(web: Website) -> None:
     form = form_of((await post(web, email="alice@", channel=["tesla", "nobody"])).text)
     assert form.fields["email"] == ["alice@"]

@@ -10,6 +10,7 @@
 """
 
 from alerts.core.query.aliases import NO_ALIASES, Aliases
+from alerts.core.query.glance import Glance
 from alerts.core.query.matcher import Verdict, evaluate
 from alerts.core.query.parser import parse
 from alerts.core.query.percolator import Percolator
@@ -22,6 +23,7 @@ __all__ = [
     "NO_ALIASES",
     "Aliases",
     "Entry",
+    "Glance",
     "Percolator",
     "Prepared",
     "Query",

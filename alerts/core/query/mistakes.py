@@ -8,6 +8,7 @@ from alerts.core.errors import QueryError
 from alerts.core.query.pointer import picture
 
 DEEPEST_NESTING = 50
+_BRIEF = 40  # characters
 
 _SCANNED = re.compile(r'\\.|\\\Z|"(?:[^"\\]|\\.)*+"|[()"]', re.DOTALL)
 
@@ -17,7 +18,13 @@ def mistake(text: str, at: int, sentence: str) -> QueryError:
     line = text.count("\n", 0, at) + 1
     column = at - text.rfind("\n", 0, at)
     sentence = f"line {line}, column {column}: {sentence}"
-    return QueryError(sentence, line=line, column=column, picture=picture(text, line=line, column=column))
+    return QueryError(sentence, at=at, line=line, column=column, picture=picture(text, line=line, column=column))
+
+
+def brief(text: str) -> str:
+    """Return a piece of a query as a sentence can hold it: on one line, printable, not endless."""
+    shown = "".join(character if character.isprintable() else " " for character in text[: _BRIEF + 1])
+    return shown if len(text) <= _BRIEF else f"{shown[:_BRIEF]}…"
 
 
 def check_pairs(text: str) -> None:

@@ -6,6 +6,8 @@ that would match articles without finding anything in them.
 
 from __future__ import annotations
 
+import re
+
 from alerts.core.query.aliases import NO_ALIASES, Aliases
 from alerts.core.query.grammar import Reader
 from alerts.core.query.mistakes import check_pairs, mistake
@@ -13,6 +15,8 @@ from alerts.core.query.terms import Terms
 from alerts.core.query.tree import And, Near, Node, Not, Query, Term
 
 LONGEST_QUERY = 10_000  # characters
+
+_UNKEEPABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")  # a database, or a terminal, refuses them
 
 # What word processors and Chinese keyboards make of quotes, parentheses and colons; one for one, so columns stay.
 _TYPED = str.maketrans("“”„‟＂（）：＊＞～", '"""""():*>~')
@@ -30,6 +34,9 @@ def parse(text: str, aliases: Aliases = NO_ALIASES) -> Query:
         raise mistake(text, LONGEST_QUERY, f"The query is longer than {LONGEST_QUERY:,} characters. Split the channel.")
     if not text or text.isspace():
         raise mistake(text, 0, "The query is empty: it would match nothing. Write at least one word.")
+    if (unkeepable := _UNKEEPABLE.search(text)) is not None:
+        code = f"U+{ord(unkeepable[0]):04X}"
+        raise mistake(text, unkeepable.start(), f"Here stands {code}, which is no character of a text. Remove it.")
     typed = text if text.isascii() else text.translate(_TYPED)
     check_pairs(typed)
     root = Reader(typed, Terms(typed, aliases)).query()

@@ -6,6 +6,7 @@ import unicodedata
 
 _BEFORE = 50  # characters of the line that are shown before the place, and behind it
 _WIDE = {"W", "F"}
+_NO_WIDTH = {"Mn", "Me"}  # marks on the character before, also those that no normal form orders (Thai, Hindi)
 
 
 def picture(text: str, *, line: int, column: int) -> str:
@@ -31,6 +32,8 @@ def _shown(piece: str, *, cut: bool = False) -> str:
 
 
 def _width(character: str) -> int:
-    if unicodedata.combining(character):
+    if (
+        unicodedata.category(character) in _NO_WIDTH or "\u1160" <= character <= "\u11ff"
+    ):  # those join a Hangul syllable
         return 0
     return 2 if unicodedata.east_asian_width(character) in _WIDE else 1

@@ -9,6 +9,8 @@ from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+_TABLES = 64
+
 
 class Entry(NamedTuple):
     """One query."""
@@ -45,42 +47,49 @@ class Strings:
 class NumberedStrings(Strings):
     """Texts that are there once each, and found again by their number until they are complete.
 
-    What finds them is a hash table in one array: a dict would be the largest part of all while a million are read.
+    What finds them are hash tables in arrays: a dict would be the largest part of all while a million are read. There
+    are many of them, so that none takes long to widen: one would hold up whoever adds a text for half a second.
     """
 
-    __slots__ = ("_slots",)
+    __slots__ = ("_counts", "_tables")
 
     def __init__(self) -> None:
         super().__init__()
-        self._slots = array("I", bytes(4 * 16))  # a number plus one; 0 is free
+        self._tables = [array("I", bytes(4 * 4)) for _ in range(_TABLES)]  # a number plus one; 0 is free
+        self._counts = array("I", bytes(4 * _TABLES))
 
     def number(self, text: str) -> int:
         """Return the place of a text, adding it where it is new."""
-        slot = self._slot(text)
-        if not self._slots[slot]:
+        rest, which = divmod(hash(text), _TABLES)
+        table = self._tables[which]
+        slot = self._slot(table, text, rest)
+        if not table[slot]:
             self.append(text)
-            self._slots[slot] = len(self)
-            if 3 * len(self) > 2 * len(self._slots):
-                self._widen()
+            table[slot] = len(self)
+            self._counts[which] += 1
+            if 3 * self._counts[which] > 2 * len(table):
+                self._tables[which] = self._widened(table)
             return len(self) - 1
-        return self._slots[slot] - 1
+        return table[slot] - 1
 
     def close(self) -> None:
         """Let go of what only adding needs."""
-        self._slots = array("I")
+        self._tables = []
 
-    def _slot(self, text: str) -> int:
-        """Return the slot that a text has, or would have."""
-        last = len(self._slots) - 1
-        slot = hash(text) & last
-        while self._slots[slot] and self[self._slots[slot] - 1] != text:
+    def _slot(self, table: array[int], text: str, rest: int) -> int:
+        """Return the slot that a text has in its table, or would have."""
+        last = len(table) - 1
+        slot = rest & last
+        while table[slot] and self[table[slot] - 1] != text:
             slot = (slot + 1) & last
         return slot
 
-    def _widen(self) -> None:
-        self._slots = array("I", bytes(8 * len(self._slots)))
-        for number, text in enumerate(self, start=1):
-            self._slots[self._slot(text)] = number
+    def _widened(self, table: array[int]) -> array[int]:
+        wider = array("I", bytes(8 * len(table)))
+        for number in filter(None, table):
+            text = self[number - 1]
+            wider[self._slot(wider, text, hash(text) // _TABLES)] = number
+        return wider
 
 
 class QueryTable:

@@ -10,33 +10,49 @@ from typing import NamedTuple, cast
 
 from alerts.core.errors import QueryError
 from alerts.core.query.aliases import Aliases
-from alerts.core.query.mistakes import mistake
-from alerts.core.query.tree import Field, Near, Node, Or, Term
-from alerts.core.query.words import is_spaceless
+from alerts.core.query.foreign import OPERATORS, Word, glued, refusal
+from alerts.core.query.mistakes import brief, mistake
+from alerts.core.query.tree import FIELDS, Field, Near, Node, Or, Term
+from alerts.core.query.words import is_spaceless, says_something
 from alerts.core.query.zones import language_key, tag_key, ticker_key
 from alerts.core.text import fold, fold_but_case
+from alerts.core.tickers import is_exchange
 
 LONGEST_TERM = 200
 SHORTEST_PREFIX = 2  # letters before a *, but for scripts in which one character is a word
 
 USUAL_DISTANCE = 10  # of NEAR alone: other words that may lie between
 LONGEST_DISTANCE = 100
-NEAR_FIELDS = (Field.TEXT, Field.TITLE, Field.SUMMARY, Field.BODY, Field.CASE)
+NEARFIELDS = (Field.TEXT, Field.TITLE, Field.SUMMARY, Field.BODY, Field.CASE)
 
-_FIELDS = {field.value: field for field in Field if field.value}
+_LANGUAGE = re.compile(r"(?!(?:cn|cz|dk|gr|jp)(?:-|\Z))[a-z]{2,3}(?:-[a-z0-9]{1,8})*")  # those five are countries
+_LANGUAGES_BY_NAME = {
+    name: code
+    for code, names in {
+        "zh": "chinese 中文 汉语 漢語 cn",
+        "cs": "czech cz",
+        "da": "danish dk",
+        "de": "german deutsch",
+        "el": "greek gr",
+        "en": "english",
+        "es": "spanish",
+        "fr": "french",
+        "it": "italian",
+        "ja": "japanese 日本語 jp",
+        "ko": "korean 한국어",
+        "nl": "dutch",
+        "pt": "portuguese",
+        "ru": "russian",
+    }.items()
+    for name in names.split()
+}
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _STAR = re.compile(r"\\.|(\*)", re.DOTALL)
 _PUNCTUATION_AFTER = ",;:.!?…、，。；！？"
-_OPERATORS = {"AND", "OR", "NOT", "NEAR"}
-_GLUED = re.compile(r"(?<=[\u3041-\u30ff\u3400-\u9fff])(?:AND|OR|NOT)(?=[\u3041-\u30ff\u3400-\u9fff])")
-_NEAR = re.compile(r"(?i:NEAR)/\S*")
 _QUOTED = re.compile(r'(?P<quoted>"(?:[^"\\]|\\.)*")(?P<star>\*?)(?P<tail>.*)', re.DOTALL)
 _ABOVE_AT = re.compile(r"\\.|(>)", re.DOTALL)
 _ABOVE = re.compile(r">0?(?:\.\d{1,2}|(?<=0))", re.ASCII)
 _DISTANCE = re.compile(r"[~/]\d{1,3}", re.ASCII)
-_LOOKS_ABOVE = re.compile(r".*>=?[\d.]+%?|>=?", re.DOTALL)
-_LOOKS_DISTANT = re.compile(r".*~\d*", re.DOTALL)
-_FOREIGN = {"&": "AND", "&&": "AND", "|": "OR", "||": "OR", "!": "NOT"}
 
 
 class Token(NamedTuple):
@@ -62,13 +78,16 @@ class Terms:
 
     def field(self, token: Token) -> Field:
         """Return the field that ``title:`` names."""
-        name = token.text[:-1].lower()
-        if (known := _FIELDS.get(name)) is not None:
+        name = unicodedata.normalize("NFKC", token.text[:-1]).lower()
+        if (known := FIELDS.get(name)) is not None:
             return known
-        near = get_close_matches(name[:40], _FIELDS, n=1)
-        meant = f"Did you mean {near[0]}:?" if near else f"Fields are {', '.join(_FIELDS)}."
+        if is_exchange(name):
+            share = f"ticker:{name.upper()}:…, without spaces"
+            raise self._wrong(token, f'There is no field "{token.text}". A share is written {share}.')
+        near = get_close_matches(name[:40], FIELDS, n=1)
+        meant = f"Did you mean {near[0]}:?" if near else f"Fields are {', '.join(FIELDS)}."
         raise self._wrong(
-            token, f'There is no field "{token.text}". {meant} To look for the text itself, put it in quotes.'
+            token, f'There is no field "{brief(token.text)}". {meant} To look for the text itself, put it in quotes.'
         )
 
     def distance(self, operator: Token) -> int:
@@ -100,11 +119,12 @@ class Terms:
     def word(self, token: Token, place: Place) -> Term:
         """Return the term that a word writes."""
         text = token.text
-        if glued := None if text.isascii() else _GLUED.search(text):
-            raise self._wrong(token, f"Put a space on each side of {glued[0]}; or use quotes.", glued.start())
-        if text.isalnum() and unicodedata.normalize("NFKC", text).upper() not in _OPERATORS:  # nearly all of them
+        if (stuck := glued(text)) is not None:
+            raise self._wrong(token, stuck.sentence, stuck.at)
+        if text.isalnum() and unicodedata.normalize("NFKC", text).upper() not in OPERATORS:  # nearly all of them
             return self._term(token, text, place, prefix=False)
-        self._check_word(token, place.field)
+        if (refused := refusal(Word(text, place.field, self._text, token.at))) is not None:
+            raise self._wrong(token, refused.sentence, refused.at)
         at = (
             next((sign.start() for sign in _ABOVE_AT.finditer(text) if sign[1]), None)
             if place.field is Field.ABOUT
@@ -116,7 +136,9 @@ class Terms:
         stars = [star.start() for star in _STAR.finditer(word) if star[1]]
         prefix = stars == [len(word) - 1]
         if stars and not prefix:
-            raise self._wrong(token, 'A * may only end a word, as in electr*. For the sign itself write "\\*".')
+            raise self._wrong(
+                token, 'A * may only end a word, as in electr*. For the sign itself write "\\*".', stars[0]
+            )
         written = word[:-1] if prefix else word.rstrip(_PUNCTUATION_AFTER)
         return self._term(token, _ESCAPED.sub(r"\1", written or word), place, prefix=prefix)
 
@@ -147,8 +169,8 @@ class Terms:
         fields = {term.field for group in near.groups for term in group}
         if len(fields) > 1:
             raise self._wrong(token, "NEAR needs both in one place: write title:(Xiaomi NEAR recall).", offset)
-        if near.field not in NEAR_FIELDS:
-            names = ", ".join(f"{field}:" for field in NEAR_FIELDS if field)
+        if near.field not in NEARFIELDS:
+            names = ", ".join(f"{field}:" for field in NEARFIELDS if field)
             raise self._wrong(token, f"Nearness is asked of texts: without a field, or in {names}.", offset)
         return near
 
@@ -160,28 +182,6 @@ class Terms:
             raise self._wrong(token, f"{what}, {example}.", len(token.text) - len(written))
         return int(written[1:])
 
-    def _check_word(self, token: Token, field: Field) -> None:
-        """Refuse a word that means something in another language of queries, and would silently mean nothing here."""
-        word = token.text
-        if word in _OPERATORS or word.startswith("NEAR/"):
-            raise self._wrong(token, f'{word} needs a term on each side. For the word itself write "{word}".')
-        if (operator := unicodedata.normalize("NFKC", word).upper()) in _OPERATORS or _NEAR.fullmatch(word):
-            raise self._wrong(token, f'Operators are in capitals: {operator}. For the word itself write "{word}".')
-        if word in _FOREIGN:
-            raise self._wrong(token, f"{word} is no operator here: write {_FOREIGN[word]}.")
-        sign, rest = word[0], word[1:]
-        if sign in "-!" and _letters(rest):
-            raise self._wrong(token, f'To leave articles out write NOT {rest}. For the text itself write "{word}".')
-        if sign == "+" and _letters(rest):
-            raise self._wrong(token, f"Every term is needed unless OR stands beside it: write {rest}.")
-        if _LOOKS_ABOVE.fullmatch(word) and (field is not Field.ABOUT or sign == ">"):
-            raise self._wrong(token, "A score stands right behind its term, as in about:Xiaomi>0.7; or use quotes.")
-        if _LOOKS_DISTANT.fullmatch(word):
-            raise self._wrong(token, 'A distance stands behind a phrase, as in "battery fire"~5; or use quotes.')
-        name, colon, _ = word.partition(":")
-        if field and colon and name.lower() in _FIELDS:
-            raise self._wrong(token, f"{name}: cannot stand inside {field}:. Close the parenthesis before it.")
-
     def _near_phrase(self, token: Token, written: str, at: int, place: Place) -> Near:
         distance = self._distance(token, token.text[at:])
         words = [self._term(token, word, place, prefix=False) for word in written.split()]
@@ -192,16 +192,22 @@ class Terms:
 
     def _term(self, token: Token, text: str, place: Place, *, prefix: bool) -> Term:
         field = place.field
-        key = _key(text, field)
-        if not (key.isalnum() or _letters(key)):
-            what = "A * alone would match everything." if prefix else f"There is no letter or digit in {token.text}."
+        key = _key(text, field, whole=not prefix)
+        if not (key.isalnum() or says_something(key)):
+            what = (
+                "A * alone would match everything."
+                if prefix
+                else f"There is no letter or digit in {brief(token.text)}."
+            )
             raise self._wrong(token, f"{what} Write what to look for.")
         if prefix and len(key) < SHORTEST_PREFIX and not is_spaceless(key):
             raise self._wrong(
-                token, f"{token.text} would match nearly everything. Write at least {SHORTEST_PREFIX} letters."
+                token, f"{brief(token.text)} would match nearly everything. Write at least {SHORTEST_PREFIX} letters."
             )
         if len(key) > LONGEST_TERM:
             raise self._wrong(token, f"This term is longer than {LONGEST_TERM} characters.")
+        if field is Field.LANG and not prefix and not _LANGUAGE.fullmatch(key):
+            raise self._wrong(token, _no_language(token.text))
         others = () if prefix else self._aliases.keys(text, field)
         tickers = () if prefix else self._aliases.tickers(text, field)
         exact = fold_but_case(text) if field is Field.CASE else None
@@ -216,17 +222,19 @@ def _written(group: Sequence[Term]) -> str:
     return texts[0] if len(texts) == 1 else f"({' OR '.join(texts)})"
 
 
-def _letters(text: str) -> bool:
-    return any(character.isalnum() or unicodedata.category(character) == "So" for character in text)
+def _no_language(written: str) -> str:
+    """Say how a language is written that is named by a word, or by a country."""
+    code = _LANGUAGES_BY_NAME.get(fold(written))
+    return f"A language is written as its code: {f'lang:{code}' if code else 'lang:en, lang:zh-Hans …'}."
 
 
-def _key(text: str, field: Field) -> str:
+def _key(text: str, field: Field, *, whole: bool) -> str:
     match field:
         case Field.TAG:
             return tag_key(text)
         case Field.LANG:
             return language_key(text)
         case Field.TICKER:
-            return ticker_key(text)
+            return ticker_key(text, whole=whole)
         case _:
             return fold(text)

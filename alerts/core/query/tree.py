@@ -23,6 +23,9 @@ class Field(StrEnum):
     CASE = "case"  # title, summary and body, in just these capitals and small letters
 
 
+FIELDS = {field.value: field for field in Field if field.value}  # by the name before the colon
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """A word, a phrase or the beginning of a word, and where to look for it."""

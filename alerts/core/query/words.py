@@ -18,6 +18,8 @@ _BOUNDED = 1  # letters, digits and marks of scripts that put spaces between wor
 _HANGUL = 2
 _UNBOUNDED = 3  # scripts without spaces between words
 
+_LONGEST_KEPT = 5_000  # characters of a line whose words are remembered; of a million they would take 40 MB
+
 _UNBOUNDED_SCRIPTS = re.compile(
     "["
     "\u0e00-\u0eff"  # Thai, Lao
@@ -65,15 +67,21 @@ def spans_of(text: str, keys: Sequence[str], *, prefix: bool = False) -> list[tu
     return spans
 
 
-@lru_cache(maxsize=64)
 def word_starts(text: str) -> tuple[int, ...]:
     """Return where words begin; of scripts without spaces each character is one."""
+    return _known_word_starts(text) if len(text) <= _LONGEST_KEPT else _word_starts(text)
+
+
+def _word_starts(text: str) -> tuple[int, ...]:
     kinds = [_kind(character) for character in text]
     return tuple(
         at
         for at, (before, kind) in enumerate(pairwise([_NO_WORD, *kinds]))
         if kind == _UNBOUNDED or kind not in {_NO_WORD, before}
     )
+
+
+_known_word_starts = lru_cache(maxsize=64)(_word_starts)
 
 
 def is_or_begins(label: str, key: str, *, prefix: bool) -> bool:
@@ -84,6 +92,11 @@ def is_or_begins(label: str, key: str, *, prefix: bool) -> bool:
 def is_spaceless(key: str) -> bool:
     """Say whether ``key`` holds a character of a script in which one character can be a word."""
     return any(_kind(character) in {_UNBOUNDED, _HANGUL} for character in key)
+
+
+def says_something(text: str) -> bool:
+    """Say whether there is a letter, a digit or a pictogram to look for."""
+    return any(character.isalnum() or unicodedata.category(character) == "So" for character in text)
 
 
 def starts_word(text: str, at: int) -> bool:

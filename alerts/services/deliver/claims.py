@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
@@ -55,7 +55,7 @@ class Claims:
         self._refilling = asyncio.Lock()
         self._refill_task: asyncio.Task[None] | None = None
         self._size = _SMALLEST * 4
-        self._claimed_at: datetime | None = None
+        self._claimed_s: float | None = None  # by the loop's clock
 
     @property
     def urgent(self) -> bool:
@@ -120,7 +120,7 @@ class Claims:
         """
         now = self._means.clock()
         if not urgent:
-            self._adapt(now)
+            self._adapt()
         tellings = self._means.domains.tellings
         held, self._any = self._any, True
         async with self._db.prepared() as quick:
@@ -166,12 +166,13 @@ class Claims:
                 self._dry_until = self._loop.time() + ASK_S
         return False
 
-    def _adapt(self, now: datetime) -> None:
+    def _adapt(self) -> None:
         """Claim more when the last claim was sent off quickly, less when it took long."""
-        if self._claimed_at is not None:
-            took = (now - self._claimed_at).total_seconds()
-            self._size = min(_LARGEST, self._size * 2) if took < _AIM_S else max(_SMALLEST, self._size // 2)
-        self._claimed_at = now
+        now_s = self._loop.time()
+        if self._claimed_s is not None:
+            is_quick = now_s - self._claimed_s < _AIM_S
+            self._size = min(_LARGEST, self._size * 2) if is_quick else max(_SMALLEST, self._size // 2)
+        self._claimed_s = now_s
 
 
 def _domain(letter: Letter) -> str:

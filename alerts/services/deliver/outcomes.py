@@ -107,7 +107,7 @@ class Outcomes:
     async def _write(self, group: list[_Waiting], changed: Mapping[str, Breaker | None]) -> int:
         """Write a group with all that follows from it, in one transaction; return how many claims still held."""
         now = self._means.clock()
-        since = self._looked_at - _CLOCKS_APART
+        since = min(self._looked_at, now) - _CLOCKS_APART  # the earlier: the clock may have been set back
         bad = [one.delivery_id for one, _ in group if one.outcome.suppress]
         if bad or changed:
             async with self._db.transaction() as tx:

@@ -63,7 +63,7 @@ class _Turn:
 
     letter: Letter
     line: Line[Letter]
-    began_at: datetime
+    began_s: float  # by the loop's clock, which nobody sets
     sending: bool = False  # a connection has it, and has told nothing of it yet
     expected: bool = False  # its result comes next on its connection
     following: _Turn | None = None  # waits on the same connection until this one's outcome is on disk
@@ -139,7 +139,7 @@ class _Run:
         if envelope is None:
             self._turns.back(letter, line)
             return None
-        first.following = self._under_way[letter.delivery.id] = _Turn(letter, line, now, sending=True)
+        first.following = self._under_way[letter.delivery.id] = _Turn(letter, line, self._loop.time(), sending=True)
         self._in_hand += 1
         return envelope
 
@@ -191,7 +191,7 @@ class _Run:
     async def _hand_out(self, letter: Letter, line: Line[Letter], now: datetime) -> Envelope | None:
         """Compose a letter whose turn it is; None for one that is not to be sent, or not by this claim."""
         delivery = letter.delivery
-        turn = self._under_way[delivery.id] = _Turn(letter, line, now)
+        turn = self._under_way[delivery.id] = _Turn(letter, line, self._loop.time())
         self._in_hand += 1
         if delivery.lease_until is not None and delivery.lease_until - now < _DIALOGUE:
             await self._settle(turn, Untried(reason="it waited too long"), None)
@@ -310,7 +310,7 @@ class _Run:
     def _learn(self, turn: _Turn, result: Result | None, now: datetime) -> None:
         """Let other mails to the domain go, by what became of this one (None: it was not sent)."""
         del self._under_way[turn.letter.delivery.id]
-        took_s = (now - turn.began_at).total_seconds()
+        took_s = self._loop.time() - turn.began_s
         if self._turns.done(turn.line, result, now=now, took_s=took_s) is not Change.NONE:
             _tell(turn.line.domain)
         if self._idle and len(self._turns):
@@ -326,7 +326,7 @@ class _Run:
     def _on_disk(self, turn: _Turn, decided: Outcome, tried: bool, then: Callable[[], None]) -> None:  # noqa: FBT001 - called from one place
         """Count an outcome and let its connection go on."""
         if turn.following is not None:  # that it waited for our database does not make its domain a slow one
-            turn.following.began_at = self._means.clock()
+            turn.following.began_s = self._loop.time()
             self._expect(turn.following, expected=turn.following.sending)
         self.done.count(decided, tried=tried)
         self._in_hand -= 1

@@ -13,33 +13,21 @@ from alerts.core.model import (
     Article,
     Channel,
     ChannelState,
-    Disposition,
-    Frequency,
     Hit,
-    Subscriber,
     SubscriberState,
     Subscription,
-    SubscriptionState,
 )
 from alerts.core.query import Aliases, Prepared, evaluate, parse, prepare
 from alerts.core.query.quotes import Quote, quotes_of
-from alerts.services.explain.limits import limits_of, named_in, paused
+from alerts.services.explain.endings import ending
+from alerts.services.explain.limits import limits_of, named_in
 from alerts.storage import boilerplate, channels, traces
 from alerts.storage.aliases import known_aliases
 from alerts.storage.engine import Database
 from alerts.storage.matches import matches_of
 from alerts.storage.subscribers import subscriber_by_key
 from alerts.storage.subscriptions import subscriptions_of
-from alerts.storage.traces import Progress, Trace
-
-_OF_DISPOSITION = {
-    Disposition.SEEN: "it was there when its source was first polled, so nobody is alerted of it",
-    Disposition.STALE: "it was older than its source's max_age when it was first seen, so nobody is alerted of it",
-    Disposition.HELD: "its source brought far more than its habit: it is held until the operator releases or drops it",
-    Disposition.DIGEST: "it was held as part of a flood and went out in a digest, of which this person is owed none",
-    Disposition.DROPPED: "it was held as part of a flood, which the operator dropped",
-    Disposition.REPEATED: "another source told its story before, in every channel that it answers",
-}
+from alerts.storage.traces import Trace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +85,8 @@ async def explain_article(
         trace = None
         if subscriber and stored:
             trace = await traces.trace_of(tx, article_id=article.id, subscriber_id=subscriber.id)
-        named = named_in(subscriptions, await matches_of(tx, article.id) if stored else [], trace)
+        matched = await matches_of(tx, article.id) if stored else []
+        named = named_in(subscriptions, matched, trace)
         limits = await limits_of(tx, article, subscriber, subscriptions) if subscriber else []
     answers = tuple(await asyncio.to_thread(_ask, asked, article, aliases, learnt[article.source_id]))
     person = None
@@ -109,7 +98,7 @@ async def explain_article(
             state=subscriber.state if subscriber else None,
             subscriptions=held,
             delivery=trace,
-            why=_why(article, progress, trace, subscriber, _wanted(held, answers)),
+            why=ending(article, progress, trace, subscriber, _wanted(held, answers), matched),
             named=named,
             limits=tuple(limits),
         )
@@ -150,79 +139,3 @@ def _wanted(held: Sequence[Subscription], answers: Sequence[Answer]) -> list[Sub
     """Return the subscriptions to channels that the article answers."""
     answering = {answer.channel.id for answer in answers if answer.matched}
     return [one for one in held if one.channel_id in answering]
-
-
-def _why(
-    article: Article,
-    progress: Progress | None,
-    trace: Trace | None,
-    subscriber: Subscriber | None,
-    wanted: Sequence[Subscription],
-) -> str:
-    """Say in one sentence what came of the article for this person, or what stands in the way."""
-    if trace is not None:
-        what = "the digest that has it, delivery" if trace.in_digest else "delivery"
-        return f"{what} {trace.delivery_id} is {trace.state.value}{f': {trace.reply}' if trace.reply else ''}"
-    if progress is not None and progress.counted:
-        return "whether a mail was sent is no longer known: the deliveries of that time are only counted"
-    obstacle = (
-        _of_person(subscriber, wanted)
-        or paused(subscriber, article, progress)
-        or _of_article(article, progress)
-        or _of_time(article, progress, wanted)
-    )
-    return f"no mail: {obstacle}" if obstacle else "would get it: the article is not stored"
-
-
-def _of_person(subscriber: Subscriber | None, wanted: Sequence[Subscription]) -> str | None:
-    """Say why this person gets no mail of it at once, whatever became of the article."""
-    if subscriber is None:
-        return "nobody has subscribed with this address"
-    if subscriber.state is SubscriberState.SUPPRESSED:
-        return "the address is suppressed, it is never mailed again"
-    if not wanted:
-        return "no subscription to a channel that the article answers"
-    active = [one for one in wanted if one.state is SubscriptionState.ACTIVE]
-    if not active:
-        return f"the subscription is {wanted[0].state.value}"
-    if all(one.frequency is not Frequency.IMMEDIATE for one in active):
-        return f"the subscription is {active[0].frequency.value}"
-    return None
-
-
-def _of_article(article: Article, progress: Progress | None) -> str | None:
-    """Say why nobody, or nobody yet, gets a mail of this article."""
-    if progress is None:
-        return None
-    if progress.set_aside is not None:
-        return f"the article was set aside: {progress.set_aside}"
-    if progress.matched_at is None:
-        return "the article still waits to be matched"
-    if article.disposition is Disposition.REPEATED:
-        return f"{_OF_DISPOSITION[article.disposition]}: article {article.same_story_as}"
-    return _OF_DISPOSITION.get(article.disposition)
-
-
-def _of_time(article: Article, progress: Progress | None, wanted: Sequence[Subscription]) -> str | None:
-    """Say why a mail that this person would get today was not owed when the article was matched."""
-    if progress is None or progress.matched_at is None:
-        return None
-    if not progress.owes and progress.repeats:  # held, until others had told it
-        return _OF_DISPOSITION[Disposition.REPEATED]
-    if not progress.owes:
-        return "when the article was matched, no channel answered"
-    if all(one.activated_at is None or one.activated_at > progress.matched_at for one in _mailed(wanted)):
-        return "the subscription began after the article was matched"
-    return _of_fan_out(progress, article)
-
-
-def _of_fan_out(progress: Progress, article: Article) -> str:
-    if progress.fanned_out_at is None:
-        return "its fan-out is still under way"
-    if article.same_story_as is not None:
-        return f"its fan-out is over; who was to get the same story as article {article.same_story_as} was left out"
-    return "its fan-out is over"
-
-
-def _mailed(wanted: Sequence[Subscription]) -> list[Subscription]:
-    return [one for one in wanted if (one.state, one.frequency) == (SubscriptionState.ACTIVE, Frequency.IMMEDIATE)]

@@ -75,6 +75,7 @@ def _post() -> Schema:
                     "400": "The body is no JSON.",
                     "401": "No key, or one that is unknown or revoked.",
                     "403": "The operator takes nothing from this key now.",
+                    "408": "The body came too slowly. Nothing was stored.",
                     "413": f"More than {articles.MAX_POST_BYTES} bytes.",
                     "415": "Not JSON by its Content-Type.",
                     "422": "`errors` names each mistake. Nothing was stored.",

@@ -15,6 +15,7 @@ UNDER = "/api/"  # where answers are for programs
 _SAID = {
     404: "There is nothing here; /api/v1/openapi.json names what there is.",
     405: "This cannot be done here; the Allow header names what can.",
+    408: "The body came too slowly, and was not read to its end. Nothing was stored; send it again.",
     413: "The body is larger than this takes; send fewer or shorter articles at once.",
     500: "The fault is ours, and it is in our log. Nothing was stored; try again later.",
     503: "We cannot reach our records right now. Nothing was stored; try again in a minute.",
