@@ -17,7 +17,7 @@ from alerts.queue import Enlist, Job, Step
 from alerts.sources.entries import ParsedFeed
 from alerts.sources.page_reader import Pages
 from alerts.storage import sources, websub
-from alerts.storage.articles import Stored, store_items, worth_reading
+from alerts.storage.articles import Stored, sighted, store_items, worth_reading
 from alerts.storage.engine import Database
 from alerts.storage.websub import HubSubscription
 
@@ -166,11 +166,14 @@ async def _store(
     now: datetime,
     enlist: Enlist,
 ) -> Stored | None:
+    sightings = await sighted(items, now=now)
     async with db.transaction() as tx:
         source = await sources.source_by_id(tx, held.source_id)
         if source is None or source.state not in _POLLED or not await websub.record_push(tx, held.id, now=now):
             return None
-        stored = await store_items(tx, source=source, items=items, now=now, first_poll=False, page_texts=page_texts)
+        stored = await store_items(
+            tx, source=source, items=items, now=now, first_poll=False, page_texts=page_texts, sightings=sightings
+        )
         if stored.new:
             await enlist(tx, Job(Step.MATCH))
     return stored

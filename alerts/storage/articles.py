@@ -57,17 +57,19 @@ async def store_items(
     first_poll: bool | None = None,
     upcoming: int = 0,
     page_texts: Mapping[str, str] = MappingProxyType({}),
+    sightings: Sequence[Sighting] | None = None,
 ) -> Stored:
     """Store what a source gave: the new ones once, the changed ones anew, the known ones not at all.
 
     ``first_poll`` says whether the source never worked before; when not given, ``source.polled_at`` tells.
     ``upcoming``: so many new ones, these among them, are known to come in steps, and are judged as one batch.
     ``page_texts``: what pages say, by their items' URLs. A new article is read as its page; what it is known again by
-    stays what the source says of it.
+    stays what the source says of it. ``sightings``: what ``sighted`` made of the items, so that nobody waits for the
+    ledger meanwhile.
     Running it again with the same items changes nothing.
     """
     first = source.polled_at is None if first_poll is None else first_poll
-    batch, _ = await _placed(tx, source, items, now=now)
+    batch, _ = await _placed(tx, source, await sighted(items, now=now) if sightings is None else sightings)
     await _rename(tx, batch.renamed)
     await _change(tx, batch.changes, now=now)
     rows = [_row(one, page_texts, source=source, first_poll=first, now=now) for one in batch.new]
@@ -83,9 +85,14 @@ async def store_items(
     )
 
 
+async def sighted(items: Sequence[Item], *, now: datetime) -> list[Sighting]:
+    """Make items ready to be stored; two thousand long ones take a while, in a thread: the event loop has its turns."""
+    return await asyncio.to_thread(lambda: [sight(item, now=now) for item in items])
+
+
 async def count_alerting(tx: AsyncConnection, *, source: Source, items: Sequence[Item], now: datetime) -> int:
     """Say of how many of these items everybody would be alerted; stores nothing."""
-    batch, _ = await _placed(tx, source, items, now=now)
+    batch, _ = await _placed(tx, source, await sighted(items, now=now))
     return len(_alerting(batch, source, first_poll=False, now=now))
 
 
@@ -97,7 +104,7 @@ async def worth_reading(
     None of a flood: an archive that is published again is not fetched page by page. None whose page is another
     article's as well: what stands there is not about the item alone.
     """
-    batch, known = await _placed(tx, source, items, now=now)
+    batch, known = await _placed(tx, source, await sighted(items, now=now))
     alerting = _alerting(batch, source, first_poll=first_poll, now=now)
     room = None if first_poll else await floods.room(tx, source, now=now)
     if room is not None and len(alerting) > room:
@@ -112,12 +119,8 @@ def _alerting(batch: Batch, source: Source, *, first_poll: bool, now: datetime) 
     ]
 
 
-async def _placed(
-    tx: AsyncConnection, source: Source, items: Sequence[Item], *, now: datetime
-) -> tuple[Batch, list[Known]]:
+async def _placed(tx: AsyncConnection, source: Source, sightings: Sequence[Sighting]) -> tuple[Batch, list[Known]]:
     """Tell new, changed and known items apart; return what they were compared with, too."""
-    # Two thousand long items take seconds to compare: in a thread, so that the event loop has its turns meanwhile.
-    sightings = await asyncio.to_thread(lambda: [sight(item, now=now) for item in items])
     known = await known_articles(tx, source.id, sightings)
     return await asyncio.to_thread(place, sightings, known, kind=source.kind), known
 

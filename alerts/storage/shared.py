@@ -14,6 +14,10 @@ from alerts.storage.engine import Database
 from alerts.storage.prepared import Transaction
 
 _MOST = 128  # rows in a transaction
+_TURNS = (
+    3  # of the event loop before each transaction: fewer and larger ones, where a wait on the clock would cost more
+)
+_TOLD_AT_ONCE = 16  # who wait: each goes on with up to a millisecond's work, and others want their turns between
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -56,6 +60,8 @@ class SharedTransactions:
 
     async def _write_all(self) -> None:
         while self._waiting:
+            for _ in range(_TURNS):  # what is just coming in goes along; where nothing is, they take no time
+                await asyncio.sleep(0)
             batch, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
             await self._together([one for one in batch if not one.written.done()])  # done: nobody waits any more
 
@@ -72,9 +78,11 @@ class SharedTransactions:
             elif not batch[0].written.done():
                 batch[0].written.set_exception(error)
             return
-        for one, answer in answers:
+        for number, (one, answer) in enumerate(answers, 1):
             if not one.written.done():
                 one.written.set_result(answer)
+            if number % _TOLD_AT_ONCE == 0:
+                await asyncio.sleep(0)
 
 
 async def _run(batch: Sequence[_Waiting], tx: Transaction) -> list[tuple[_Waiting, Any]]:

@@ -275,3 +275,17 @@ async def test_a_large_feed_is_written_a_hundred_rows_at_a_time_whatever_became_
     async with db.reading() as tx:
         kept = [(row.item_id, row.body) for row in await tx.execute(select(articles).order_by(articles.c.id))]
     assert kept == [(one.item_id, one.body) for one in renamed]
+
+
+async def test_what_was_sighted_before_the_transaction_is_stored_as_it_is(db: Database) -> None:
+    source = await a_source(db)
+    items = [item(number) for number in range(3)]
+    seen = await rows.sighted(items, now=NOON)
+    sightings = [replace(one, content_hash=f"hash-{number}") for number, one in enumerate(seen)]
+
+    async with db.transaction() as tx:
+        await store_items(tx, source=source, items=items, now=NOON, sightings=sightings)
+
+    async with db.reading() as tx:
+        kept = (await tx.scalars(select(articles.c.content_hash).order_by(articles.c.id))).all()
+    assert kept == ["hash-0", "hash-1", "hash-2"]

@@ -137,3 +137,24 @@ async def test_closing_waits_until_all_that_waits_is_written(db: Database, share
 
     assert await numbers(db) == list(range(200))
     assert await asyncio.gather(*writes) == list(range(200))
+
+
+async def test_others_have_their_turns_while_many_are_told(shared: SharedTransactions) -> None:
+    """A hundred who all go on in one turn of the event loop would keep everybody else waiting."""
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def write(number: int) -> int:
+        await shared.write(double, number)
+        return turns
+
+    counting = asyncio.create_task(count())
+    told_at = await asyncio.gather(*(write(number) for number in range(128)))
+    counting.cancel()
+
+    assert max(told_at.count(turn) for turn in told_at) <= 16

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from alerts.core.articles import Sighting
 from alerts.core.errors import FetchError
 from alerts.core.full_text import chosen
 from alerts.core.hosts import host_of
@@ -25,7 +26,7 @@ from alerts.sources.fetch import Fetched
 from alerts.sources.page_reader import Pages
 from alerts.sources.room import Room, Seat
 from alerts.storage import sources, websub
-from alerts.storage.articles import store_items, worth_reading
+from alerts.storage.articles import sighted, store_items, worth_reading
 from alerts.storage.claims import Ask, claim_sources, record_failed, record_worked
 from alerts.storage.engine import Database
 from alerts.storage.polls import worker_claim
@@ -131,8 +132,9 @@ async def poll_feed(
             raise
         # 3. Store what came, and that it came.
         if news.feed.items or (may_subscribe and news.links is not None):
+            sightings = await sighted(news.feed.items, now=now)
             async with db.transaction() as tx:
-                return await _store(tx, poll, news, enlist=enlist, may_subscribe=may_subscribe)
+                return await _store(tx, poll, news, sightings, enlist=enlist, may_subscribe=may_subscribe)
     if not await shared.write(record_worked, worked(poll, news, new=0)):
         return NOT_CLAIMED
     return Polled(worked=True, health=poll.health, source=poll.source)
@@ -179,12 +181,27 @@ async def _read_pages(db: Database, reader: PageReader, poll: Poll, items: Seque
     return await reader.read(wanted, private_host=host if source.allow_private else None)
 
 
-async def _store(tx: AsyncConnection, poll: Poll, news: News, *, enlist: Enlist | None, may_subscribe: bool) -> Polled:
+async def _store(
+    tx: AsyncConnection,
+    poll: Poll,
+    news: News,
+    sightings: Sequence[Sighting],
+    *,
+    enlist: Enlist | None,
+    may_subscribe: bool,
+) -> Polled:
     """Store what came and when to come back, unless the claim was lost meanwhile."""
     source = poll.source
     if not await sources.extend_lease(tx, source.id, claim=poll.claim, now=poll.now, lease=LEASE):
         return NOT_CLAIMED
-    stored = await store_items(tx, source=source, items=news.feed.items, now=poll.now, page_texts=news.pages.texts)
+    stored = await store_items(
+        tx,
+        source=source,
+        items=news.feed.items,
+        now=poll.now,
+        page_texts=news.pages.texts,
+        sightings=sightings,
+    )
     (held,) = await record_worked(tx, [worked(poll, news, new=stored.new)])
     if not held:
         return NOT_CLAIMED
