@@ -68,6 +68,7 @@ class Flow:
         self._heard = heard
         self._channels = ChannelCache()
         self.ticked_at: datetime | None = None
+        self._clock_was_set = False  # while this process runs
         self._asking: set[asyncio.Task[None]] = set()
 
     def handlers(self) -> Mapping[Step, Handler]:
@@ -122,8 +123,18 @@ class Flow:
         if self._scheduling.holds:
             await self._ask_for(Job(Step.PURGE))
 
+    async def clock_was_set(self) -> None:
+        """Look at once for what a clock that ran ahead has put off, and from now on again and again."""
+        self._clock_was_set = True
+        await self.look_for_future()
+
+    async def look_again_for_future(self) -> None:
+        """Look for what was claimed, or cancelled, when the clock was set, and waits again by now."""
+        if self._clock_was_set:
+            await self.look_for_future()
+
     async def look_for_future(self) -> None:
-        """Make due what a clock that ran ahead has put off: at the start, and when the clock was set."""
+        """Make due what a clock that ran ahead has put off."""
         if not self._scheduling.holds:
             return
         brought = await bring_forward(self._app.db, now=self._app.clock())

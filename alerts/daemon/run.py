@@ -144,7 +144,8 @@ async def _serve(  # noqa: PLR0917 - what it wires
         clock.every(5, flow.look_after)
         clock.every(0.5, config_file.look)
         clock.every(3600, flow.look_for_old)
-        clock.after_step.append(flow.look_for_future)
+        clock.every(20, flow.look_again_for_future)
+        clock.after_step.append(flow.clock_was_set)
         async with (
             _working(app.queue, flow, clock),
             _web(app, node, catcher, lambda: flow.ticked_at, polling),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -12,7 +11,8 @@ from urllib.parse import quote
 
 from alerts.core.errors import DatabaseCorruptError, DatabaseUnavailableError, InputError, StorageError
 from alerts.storage.faults import translate_driver_error
-from alerts.storage.sqlite import judge_file, name_file, path_of
+from alerts.storage.new_file import name_file, unfinished
+from alerts.storage.sqlite import judge_file, path_of
 
 PAGES = 1024  # copied at a time, so that writers get their turn
 
@@ -32,19 +32,16 @@ def back_up(url: str, target: Path, *, progress: Progress = lambda _done, _all: 
     if target.exists() or target.is_symlink():
         raise InputError(f"{target} is there already; name a new file")
     judge_file(source)
-    new = target.with_name(f".{target.name}.{secrets.token_hex(8)}.new")
     try:
-        os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        _copy(source, new, progress)
-        _sync(new)
-        if not name_file(new, target):
-            raise InputError(f"{target} is there already; name a new file")
+        with unfinished(target) as new:
+            _copy(source, new, progress)
+            _sync(new)
+            if not name_file(new, target):
+                raise InputError(f"{target} is there already; name a new file")
     except OSError as error:
         if isinstance(error, StorageError):
             raise
         raise DatabaseUnavailableError(f"{target} cannot be written: {error.strerror or error}") from error
-    finally:
-        new.unlink(missing_ok=True)
     return target.stat().st_size
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
@@ -19,6 +18,7 @@ from sqlalchemy.util import await_only
 from alerts.core.errors import DatabaseUnavailableError, StorageError
 from alerts.storage.faults import corrupt
 from alerts.storage.inline_sqlite import DirectConnection, InlineConnection
+from alerts.storage.new_file import name_file, unfinished
 from alerts.storage.threaded_sqlite import ThreadedSqlite
 
 MAGIC = b"SQLite format 3\x00"
@@ -94,47 +94,15 @@ async def make_if_missing(path: Path, fill: Callable[[Path], Awaitable[None]]) -
     """
     if path.exists():  # noqa: ASYNC240 - a local file, once, at start
         return
-    new = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        try:
+        with unfinished(path) as new:
             await fill(new)
             name_file(new, path)  # if another process was first, its ledger is the ledger
-        finally:
-            new.unlink(missing_ok=True)
     except OSError as error:
         if isinstance(error, StorageError):
             raise
         raise unavailable(path, error) from error
-
-
-def name_file(new: Path, path: Path) -> bool:
-    """Give a file its final name, durably; return False when there is one of that name already."""
-    try:
-        os.link(new, path)
-    except FileExistsError:
-        return False
-    except OSError:  # a file system without hard links
-        if path.exists():
-            return False
-        new.replace(path)
-    _sync_folder(path.parent)
-    return True
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name survive a power cut, where the system can."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        return
-    finally:
-        os.close(descriptor)
 
 
 def unavailable(path: Path, error: OSError) -> DatabaseUnavailableError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +14,7 @@ from alerts.core.errors import DatabaseCorruptError, DatabaseUnavailableError, I
 from alerts.storage.backup import back_up, problems_of
 from alerts.storage.engine import Database, insert
 from alerts.storage.facts import ledger_id
+from alerts.storage.new_file import unfinished
 from alerts.storage.schema import facts
 
 
@@ -71,3 +74,28 @@ async def test_a_damaged_page_is_a_problem(sqlite_db: Database) -> None:
     content = path.read_bytes()
     path.write_bytes(content[:8192] + b"\xa5" * 4096 + content[12288:])
     assert problems_of(path)
+
+
+async def test_what_a_kill_left_of_a_copy_is_cleared_by_the_next_and_what_is_still_written_is_not(
+    sqlite_db: Database, tmp_path: Path
+) -> None:
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    abandoned, held, young = (folder / f".monday.db.{digit * 16}.new" for digit in "abc")
+    journal = folder / f"{abandoned.name}-journal"
+    others = [folder / ".monday.db.new", folder / f"monday.db.{'d' * 16}.new"]
+    for one in (abandoned, held, young, journal, *others):
+        one.write_text("half a copy")
+        os.utime(one, None if one == young else (0, 0))
+    with held.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        back_up(f"sqlite:///{sqlite_db.where}", folder / "tuesday.db")
+    assert set(folder.iterdir()) == {held, young, *others, folder / "tuesday.db"}
+
+
+async def test_a_copy_that_is_being_written_is_held(tmp_path: Path) -> None:
+    with unfinished(tmp_path / "copy.db") as new:
+        os.utime(new, (0, 0))
+        with unfinished(tmp_path / "other.db") as other:
+            assert {new, other} <= set(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == []
