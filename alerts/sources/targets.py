@@ -23,11 +23,12 @@ _ALSO_REFUSED = tuple(
         "64:ff9b::/96",  # NAT64 (RFC 6052)
         "64:ff9b:1::/48",  # NAT64, local (RFC 8215)
         "2002::/16",  # 6to4 (RFC 3056)
-        "2001::/32",  # Teredo (RFC 4380)
+        "2001::/23",  # protocol assignments (RFC 2928), Teredo among them, which Python releases judge differently
         "fec0::/10",  # site-local, once (RFC 3879)
         "192.88.99.0/24",  # 6to4's relays, once (RFC 7526)
         "3fff::/20",  # examples (RFC 9637)
-        "192.0.0.0/24",  # protocol assignments (RFC 6890), which Python releases judge differently
+        "192.0.0.0/24",  # the same in IPv4 (RFC 6890)
+        "100:0:0:1::/64",  # dummy prefix (RFC 9780)
         "168.63.129.16/32",  # Azure
     )
 )

@@ -174,7 +174,7 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-@dataclass(slots=True)
+@dataclass  # no slots: aiosmtpd asks for every attribute, and early releases of Python 3.11 have one that breaks then
 class Mailbox:
     """What aiosmtpd took, byte for byte, and over what."""
 
