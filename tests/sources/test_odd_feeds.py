@@ -36,7 +36,7 @@ def atom(*entries: str) -> str:
 RDF = 'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"'
 FORGOTTEN = {
     "RSS 0.90 of a mirror": (
-        f'<!-- begins\nso -->\n<?xml version="1.0"?><rdf:RDF {RDF} xmlns="http://mirror.example/rdf/simple/0.9/">'
+        f'<!-- begins\nso -->\n<?xml version="1.0"?><rdf:RDF {RDF} xmlns="http://mirror.example/rdf/plain/0.9/">'
         "<channel><title>t</title></channel><item><title>Boats</title><link>https://a.example/1</link></item></rdf:RDF>"
     ),
     "RSS 1.1": (
